@@ -1,0 +1,48 @@
+using Iroh.Quic.Protocol.Primitives;
+
+namespace Iroh.Quic.Protocol.Connections;
+
+/// <summary>What a <see cref="ConnectionEvent"/> tells the application.</summary>
+public enum ConnectionEventKind
+{
+    /// <summary>The handshake is complete: the peer is authenticated, its key and the protocol are known, 1-RTT data can be sent.</summary>
+    Connected,
+
+    /// <summary>The handshake is confirmed (RFC 9001 §4.1.2): the peer is known to have completed it too.</summary>
+    HandshakeConfirmed,
+
+    /// <summary>The peer opened at least one stream of <see cref="ConnectionEvent.Direction"/>; accept until there is none.</summary>
+    StreamOpened,
+
+    /// <summary><see cref="ConnectionEvent.StreamId"/> has data, its end or a reset to read after a read that was blocked.</summary>
+    StreamReadable,
+
+    /// <summary><see cref="ConnectionEvent.StreamId"/> takes data again after a write that was blocked.</summary>
+    StreamWritable,
+
+    /// <summary>The peer has acknowledged all data of <see cref="ConnectionEvent.StreamId"/> and its end.</summary>
+    StreamFinished,
+
+    /// <summary>The peer asked to stop sending on <see cref="ConnectionEvent.StreamId"/>, with <see cref="ConnectionEvent.Code"/>.</summary>
+    StreamStopped,
+
+    /// <summary>The peer allows more streams of <see cref="ConnectionEvent.Direction"/> after an open that was refused.</summary>
+    StreamsAvailable,
+
+    /// <summary>At least one datagram can be received.</summary>
+    DatagramReceived,
+
+    /// <summary>The datagram queue has room again after a send that was blocked.</summary>
+    DatagramsUnblocked,
+
+    /// <summary>The connection is over for the application; <c>CloseReason</c> says why. Comes once, and nothing comes after it.</summary>
+    Closed,
+}
+
+/// <summary>Something that the application may want to act on. Which members mean something depends on the kind.</summary>
+/// <param name="Kind">What happened.</param>
+/// <param name="StreamId">The stream of a stream event.</param>
+/// <param name="Direction">The direction of <see cref="ConnectionEventKind.StreamOpened"/> and <see cref="ConnectionEventKind.StreamsAvailable"/>.</param>
+/// <param name="Code">The application error code of <see cref="ConnectionEventKind.StreamStopped"/>.</param>
+public readonly record struct ConnectionEvent(
+    ConnectionEventKind Kind, StreamId StreamId = default, StreamDirection Direction = default, ulong Code = 0);
