@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Iroh.Base.Encoding;
+using Iroh.Base.Serialization;
 using Iroh.Cryptography;
 
 namespace Iroh.Base;

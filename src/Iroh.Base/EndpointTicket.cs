@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Net;
-using Iroh.Base.Encoding;
+using Iroh.Base.Serialization;
 
 namespace Iroh.Base;
 

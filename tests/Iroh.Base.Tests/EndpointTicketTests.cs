@@ -1,5 +1,5 @@
 using System.Net;
-using Iroh.Base.Encoding;
+using Iroh.Base.Serialization;
 using Iroh.Cryptography;
 
 namespace Iroh.Base.Tests;
@@ -78,9 +78,10 @@ public class EndpointTicketTests
         Assert.False(EndpointTicket.TryFromBytes(Convert.FromHexString(hex), out _), what);
 
     [Fact]
-    public void A_custom_address_that_claims_more_than_30_bytes_is_refused()
+    public void A_custom_address_that_claims_more_than_its_30_byte_field_is_refused()
     {
-        string hex = "00" + TicketVectors.Id + "01" + "0207001f" + new string('a', 60);
+        // What follows makes the length-prefixed reading of the same bytes impossible too.
+        string hex = "00" + TicketVectors.Id + "02" + "0207001f" + new string('a', 60) + "01007f000001d209";
         Assert.False(EndpointTicket.TryFromBytes(Convert.FromHexString(hex), out _));
     }
 
@@ -118,7 +119,7 @@ public class EndpointTicketTests
     public void Changed_bytes_never_throw_and_what_is_read_is_written_the_same()
     {
         byte[] whole = Ticket().ToBytes();
-        for (ulong seed = 0; seed < 50_000; seed++)
+        for (ulong seed = 0; seed < 20_000; seed++)
         {
             var random = new SeededRandomSource(seed);
             byte[] bytes = (byte[])whole.Clone();

@@ -1,4 +1,4 @@
-using Iroh.Base.Encoding;
+using Iroh.Base.Serialization;
 using Iroh.Cryptography;
 
 namespace Iroh.Base.Tests;

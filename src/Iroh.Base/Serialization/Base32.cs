@@ -1,4 +1,4 @@
-namespace Iroh.Base.Encoding;
+namespace Iroh.Base.Serialization;
 
 /// <summary>
 /// Base 32 without padding in the two alphabets that iroh uses: RFC 4648 (tickets and ids, written in lower case) and

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Iroh.Base.Encoding;
+namespace Iroh.Base.Serialization;
 
 /// <summary>
 /// Reads postcard fields (the serialisation that iroh uses for tickets and protocol messages) from the front of a span. Every

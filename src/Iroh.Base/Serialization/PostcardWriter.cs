@@ -1,6 +1,7 @@
 using System.Buffers;
+using System.Text;
 
-namespace Iroh.Base.Encoding;
+namespace Iroh.Base.Serialization;
 
 /// <summary>Appends postcard fields to a buffer that grows.</summary>
 public sealed class PostcardWriter
@@ -39,7 +40,7 @@ public sealed class PostcardWriter
     }
 
     /// <summary>Writes the length in bytes, then the string as UTF-8.</summary>
-    public void WriteString(string value) => WriteBytes(System.Text.Encoding.UTF8.GetBytes(value));
+    public void WriteString(string value) => WriteBytes(Encoding.UTF8.GetBytes(value));
 
     /// <summary>A copy of what has been written.</summary>
     public byte[] ToArray() => _buffer.WrittenSpan.ToArray();
