@@ -79,14 +79,14 @@ public ref struct WireWriter
     }
 
     /// <summary>Writes bytes as they are.</summary>
-    public void WriteBytes(ReadOnlySpan<byte> value)
+    public void WriteBytes(scoped ReadOnlySpan<byte> value)
     {
         value.CopyTo(Rest);
         _position += value.Length;
     }
 
     /// <summary>Writes the length as a variable-length integer, then the bytes.</summary>
-    public void WriteVarIntPrefixed(ReadOnlySpan<byte> value)
+    public void WriteVarIntPrefixed(scoped ReadOnlySpan<byte> value)
     {
         WriteVarInt((ulong)value.Length);
         WriteBytes(value);

@@ -1,0 +1,66 @@
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
+
+namespace Iroh.Quic.Protocol.Codec.Frames;
+
+/// <summary>Which frame may be where, and what a packet that holds it counts as (RFC 9000 §12.4, table 3; RFC 9221 §4).</summary>
+internal static class FramePermissions
+{
+    [Flags]
+    private enum Rules : byte
+    {
+        Unknown = 0,
+        Initial = 1,
+        Handshake = 2,
+        OneRtt = 4,
+        AckEliciting = 8,
+        Probing = 16,
+        ServerOnly = 32,
+        EverywhereLegal = Initial | Handshake | OneRtt,
+    }
+
+    /// <summary>What is wrong with a frame of this type, or null.</summary>
+    /// <param name="type">As read.</param>
+    /// <param name="level">The level of the packet that holds the frame.</param>
+    /// <param name="sender">Who sent it.</param>
+    /// <returns>FRAME_ENCODING_ERROR for an unknown type, PROTOCOL_VIOLATION for one in the wrong packet or of the wrong side.</returns>
+    public static TransportError? Check(ulong type, EncryptionLevel level, Side sender)
+    {
+        Rules rules = RulesOf(type);
+        Rules needed = level switch
+        {
+            EncryptionLevel.Initial => Rules.Initial,
+            EncryptionLevel.Handshake => Rules.Handshake,
+            _ => Rules.OneRtt,
+        };
+        if ((rules & needed) != 0 && ((rules & Rules.ServerOnly) == 0 || sender == Side.Server))
+            return null;
+        if (rules == Rules.Unknown)
+            return new TransportError(TransportErrorCode.FrameEncodingError, type, $"Frame type 0x{type:x} is unknown.");
+        return (rules & needed) == 0
+            ? new TransportError(TransportErrorCode.ProtocolViolation, type, $"Frame type 0x{type:x} is not allowed at level {level}.")
+            : new TransportError(TransportErrorCode.ProtocolViolation, type, $"Only a server sends frame type 0x{type:x}.");
+    }
+
+    /// <summary>Whether a packet that holds such a frame is to be acknowledged (RFC 9002 §2); false for unknown types.</summary>
+    public static bool IsAckEliciting(ulong type) => (RulesOf(type) & Rules.AckEliciting) != 0;
+
+    /// <summary>Whether a packet of only such frames probes a path and does not move the connection there (RFC 9000 §9.1).</summary>
+    public static bool IsProbing(ulong type) => (RulesOf(type) & Rules.Probing) != 0;
+
+    private static Rules RulesOf(ulong type) => type switch
+    {
+        FrameType.Padding => Rules.EverywhereLegal | Rules.Probing,
+        FrameType.Ping => Rules.EverywhereLegal | Rules.AckEliciting,
+        FrameType.Ack or FrameType.AckEcn => Rules.EverywhereLegal,
+        FrameType.Crypto => Rules.EverywhereLegal | Rules.AckEliciting,
+        FrameType.NewToken or FrameType.HandshakeDone => Rules.OneRtt | Rules.AckEliciting | Rules.ServerOnly,
+        FrameType.NewConnectionId or FrameType.PathChallenge or FrameType.PathResponse
+            => Rules.OneRtt | Rules.AckEliciting | Rules.Probing,
+        FrameType.ConnectionClose => Rules.EverywhereLegal,
+        FrameType.ApplicationClose => Rules.OneRtt,
+        <= FrameType.RetireConnectionId or FrameType.Datagram or FrameType.DatagramWithLength
+            => Rules.OneRtt | Rules.AckEliciting,
+        _ => Rules.Unknown,
+    };
+}
