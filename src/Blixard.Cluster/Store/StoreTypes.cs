@@ -1,0 +1,93 @@
+namespace Blixard.Cluster.Store;
+
+/// <summary>A key with its value and where it stands in history.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Value">The value; it is the caller's to keep and must not be changed.</param>
+/// <param name="CreateRevision">The revision that created the key.</param>
+/// <param name="ModRevision">The revision that last wrote it.</param>
+/// <param name="Version">How often it was written since its creation, from 1.</param>
+public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, long CreateRevision, long ModRevision, long Version);
+
+/// <summary>Keys as of one revision.</summary>
+public sealed record StoreRange(IReadOnlyList<StoreEntry> Entries, long Revision);
+
+/// <summary>A compare-and-swap over several keys.</summary>
+/// <param name="Comparisons">All must hold. Empty: the operations are done in any case.</param>
+/// <param name="Operations">Done in order if they do; each key at most once.</param>
+public sealed record StoreTransaction(IReadOnlyList<StoreComparison> Comparisons, IReadOnlyList<StoreOperation> Operations)
+{
+    /// <summary>Checks the limits of <see cref="StoreLimits"/>.</summary>
+    /// <exception cref="ArgumentException">One is exceeded, or a key is written twice; the message says which.</exception>
+    public void Validate()
+    {
+        if (Comparisons.Count > StoreLimits.TransactionItemsMax || Operations.Count > StoreLimits.TransactionItemsMax)
+            throw new ArgumentException($"A transaction has at most {StoreLimits.TransactionItemsMax} comparisons and as many operations.");
+        foreach (StoreComparison comparison in Comparisons)
+            CheckKey(comparison.Key);
+        var written = new HashSet<string>(StringComparer.Ordinal);
+        foreach (StoreOperation operation in Operations)
+        {
+            CheckKey(operation.Key);
+            if (!written.Add(operation.Key))
+                throw new ArgumentException($"The transaction writes '{operation.Key}' twice.");
+            if (operation is StoreOperation.Put { Value.Length: > StoreLimits.ValueBytesMax })
+                throw new ArgumentException($"The value of '{operation.Key}' exceeds {StoreLimits.ValueBytesMax} bytes.");
+        }
+    }
+
+    internal static void CheckKey(string key)
+    {
+        if (string.IsNullOrEmpty(key) || System.Text.Encoding.UTF8.GetByteCount(key) > StoreLimits.KeyBytesMax)
+            throw new ArgumentException($"A key has 1 to {StoreLimits.KeyBytesMax} bytes of UTF-8.", nameof(key));
+    }
+}
+
+/// <summary>One condition of a transaction.</summary>
+public abstract record StoreComparison
+{
+    private StoreComparison(string key) => Key = key;
+
+    /// <summary>The key that is looked at.</summary>
+    public string Key { get; }
+
+    /// <summary>The key must not exist.</summary>
+    public sealed record Absent(string AbsentKey) : StoreComparison(AbsentKey);
+
+    /// <summary>The key must exist.</summary>
+    public sealed record Present(string PresentKey) : StoreComparison(PresentKey);
+
+    /// <summary>The key must have been written last by this revision.</summary>
+    public sealed record ModRevision(string WrittenKey, long Revision) : StoreComparison(WrittenKey);
+
+    /// <summary>The key must exist with exactly this value.</summary>
+    public sealed record ValueIs(string ComparedKey, ReadOnlyMemory<byte> Value) : StoreComparison(ComparedKey);
+}
+
+/// <summary>One write of a transaction.</summary>
+public abstract record StoreOperation
+{
+    private StoreOperation(string key) => Key = key;
+
+    /// <summary>The key that is written.</summary>
+    public string Key { get; }
+
+    /// <summary>Creates or replaces a key.</summary>
+    public sealed record Put(string PutKey, ReadOnlyMemory<byte> Value) : StoreOperation(PutKey);
+
+    /// <summary>Removes a key; nothing happens if it is absent.</summary>
+    public sealed record Delete(string DeletedKey) : StoreOperation(DeletedKey);
+}
+
+/// <summary>How a transaction went.</summary>
+/// <param name="Succeeded">Whether every comparison held and the operations are done.</param>
+/// <param name="Revision">The store's revision after it.</param>
+/// <param name="Current">If it did not succeed: the compared keys as they are; absent ones are left out.</param>
+public sealed record StoreCommit(bool Succeeded, long Revision, IReadOnlyList<StoreEntry> Current);
+
+/// <summary>The watched changes of one revision, in the order in which its transaction made them.</summary>
+public sealed record StoreChanges(long Revision, IReadOnlyList<StoreChange> Changes);
+
+/// <summary>One change.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Entry">The key as it is after a put; null if it was removed.</param>
+public sealed record StoreChange(string Key, StoreEntry? Entry);
