@@ -1,0 +1,31 @@
+using System.Buffers;
+
+namespace Iroh.Quic.Protocol.Streams;
+
+/// <summary>
+/// The memory of a connection's stream buffers, in blocks of one size. A few blocks are kept for the connection, the rest goes through
+/// the process-wide pool, so that many idle connections hold little.
+/// </summary>
+internal sealed class BlockPool
+{
+    /// <summary>16 KiB: a dozen packets, so changing blocks is rare, yet a stream with a few bytes in flight does not cost much.</summary>
+    public const int BlockLength = 1 << 14;
+
+    /// <summary>Free blocks kept for this connection: 256 KiB, what one round trip of a fast local network acknowledges at once.</summary>
+    private const int FreeBlocksMax = 16;
+
+    private readonly byte[][] _free = new byte[FreeBlocksMax][];
+    private int _freeCount;
+
+    /// <summary>A block of <see cref="BlockLength"/> bytes with any content, to be returned exactly once.</summary>
+    public byte[] Rent() => _freeCount > 0 ? _free[--_freeCount] : ArrayPool<byte>.Shared.Rent(BlockLength);
+
+    /// <summary>Takes a block back; the caller keeps no reference to it.</summary>
+    public void Return(byte[] block)
+    {
+        if (_freeCount < FreeBlocksMax)
+            _free[_freeCount++] = block;
+        else
+            ArrayPool<byte>.Shared.Return(block);
+    }
+}
