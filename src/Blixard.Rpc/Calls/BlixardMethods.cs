@@ -1,0 +1,127 @@
+using Blixard.V1;
+
+namespace Blixard.Rpc.Calls;
+
+/// <summary>The methods of <c>blixard.v1.Cluster</c>; proto/blixard/v1/cluster.proto says what they do.</summary>
+public static class ClusterMethods
+{
+    /// <summary>Becomes a member.</summary>
+    public static readonly RpcMethod<JoinRequest, JoinResponse> Join =
+        RpcMethod.Unary<JoinRequest, JoinResponse>(ClusterReflection.Descriptor, "Cluster", "Join");
+
+    /// <summary>Removes a member.</summary>
+    public static readonly RpcMethod<LeaveRequest, LeaveResponse> Leave =
+        RpcMethod.Unary<LeaveRequest, LeaveResponse>(ClusterReflection.Descriptor, "Cluster", "Leave");
+
+    /// <summary>Replaces the caller's own record.</summary>
+    public static readonly RpcMethod<UpdateNodeRequest, UpdateNodeResponse> UpdateNode =
+        RpcMethod.Unary<UpdateNodeRequest, UpdateNodeResponse>(ClusterReflection.Descriptor, "Cluster", "UpdateNode");
+
+    /// <summary>The cluster as the peer sees it.</summary>
+    public static readonly RpcMethod<StatusRequest, StatusResponse> Status =
+        RpcMethod.Unary<StatusRequest, StatusResponse>(ClusterReflection.Descriptor, "Cluster", "Status");
+
+    /// <summary>A sign of life.</summary>
+    public static readonly RpcMethod<PingRequest, PingResponse> Ping =
+        RpcMethod.Unary<PingRequest, PingResponse>(ClusterReflection.Descriptor, "Cluster", "Ping");
+
+    /// <summary>Makes a join token.</summary>
+    public static readonly RpcMethod<CreateTokenRequest, CreateTokenResponse> CreateToken =
+        RpcMethod.Unary<CreateTokenRequest, CreateTokenResponse>(ClusterReflection.Descriptor, "Cluster", "CreateToken");
+
+    /// <summary>Members and their changes.</summary>
+    public static readonly RpcMethod<WatchMembersRequest, WatchMembersResponse> WatchMembers =
+        RpcMethod.ServerStreaming<WatchMembersRequest, WatchMembersResponse>(ClusterReflection.Descriptor, "Cluster", "WatchMembers");
+}
+
+/// <summary>The methods of <c>blixard.v1.Store</c>; proto/blixard/v1/store.proto says what they do.</summary>
+public static class StoreMethods
+{
+    /// <summary>One key.</summary>
+    public static readonly RpcMethod<GetRequest, GetResponse> Get =
+        RpcMethod.Unary<GetRequest, GetResponse>(StoreReflection.Descriptor, "Store", "Get");
+
+    /// <summary>Keys with a prefix.</summary>
+    public static readonly RpcMethod<RangeRequest, RangeResponse> Range =
+        RpcMethod.Unary<RangeRequest, RangeResponse>(StoreReflection.Descriptor, "Store", "Range");
+
+    /// <summary>Compare-and-swap over several keys.</summary>
+    public static readonly RpcMethod<TransactRequest, TransactResponse> Transact =
+        RpcMethod.Unary<TransactRequest, TransactResponse>(StoreReflection.Descriptor, "Store", "Transact");
+
+    /// <summary>Changes from a revision on.</summary>
+    public static readonly RpcMethod<WatchRequest, WatchResponse> Watch =
+        RpcMethod.ServerStreaming<WatchRequest, WatchResponse>(StoreReflection.Descriptor, "Store", "Watch");
+}
+
+/// <summary>The methods of <c>blixard.v1.Vm</c>; proto/blixard/v1/vm.proto says what they do.</summary>
+public static class VmMethods
+{
+    /// <summary>Records a new VM.</summary>
+    public static readonly RpcMethod<RunRequest, RunResponse> Run =
+        RpcMethod.Unary<RunRequest, RunResponse>(VmReflection.Descriptor, "Vm", "Run");
+
+    /// <summary>All VMs.</summary>
+    public static readonly RpcMethod<ListVmsRequest, ListVmsResponse> List =
+        RpcMethod.Unary<ListVmsRequest, ListVmsResponse>(VmReflection.Descriptor, "Vm", "List");
+
+    /// <summary>One VM.</summary>
+    public static readonly RpcMethod<InspectVmRequest, InspectVmResponse> Inspect =
+        RpcMethod.Unary<InspectVmRequest, InspectVmResponse>(VmReflection.Descriptor, "Vm", "Inspect");
+
+    /// <summary>Wants it to run.</summary>
+    public static readonly RpcMethod<StartRequest, StartResponse> Start =
+        RpcMethod.Unary<StartRequest, StartResponse>(VmReflection.Descriptor, "Vm", "Start");
+
+    /// <summary>Wants it stopped.</summary>
+    public static readonly RpcMethod<StopRequest, StopResponse> Stop =
+        RpcMethod.Unary<StopRequest, StopResponse>(VmReflection.Descriptor, "Vm", "Stop");
+
+    /// <summary>Removes it.</summary>
+    public static readonly RpcMethod<RemoveVmRequest, RemoveVmResponse> Remove =
+        RpcMethod.Unary<RemoveVmRequest, RemoveVmResponse>(VmReflection.Descriptor, "Vm", "Remove");
+
+    /// <summary>The console's output.</summary>
+    public static readonly RpcMethod<LogsRequest, LogsResponse> Logs =
+        RpcMethod.ServerStreaming<LogsRequest, LogsResponse>(VmReflection.Descriptor, "Vm", "Logs");
+}
+
+/// <summary>The methods of <c>blixard.v1.Image</c>; proto/blixard/v1/image.proto says what they do.</summary>
+public static class ImageMethods
+{
+    /// <summary>All images.</summary>
+    public static readonly RpcMethod<ListImagesRequest, ListImagesResponse> List =
+        RpcMethod.Unary<ListImagesRequest, ListImagesResponse>(ImageReflection.Descriptor, "Image", "List");
+
+    /// <summary>One image.</summary>
+    public static readonly RpcMethod<InspectImageRequest, InspectImageResponse> Inspect =
+        RpcMethod.Unary<InspectImageRequest, InspectImageResponse>(ImageReflection.Descriptor, "Image", "Inspect");
+
+    /// <summary>Takes a name out of the catalogue.</summary>
+    public static readonly RpcMethod<RemoveImageRequest, RemoveImageResponse> Remove =
+        RpcMethod.Unary<RemoveImageRequest, RemoveImageResponse>(ImageReflection.Descriptor, "Image", "Remove");
+
+    /// <summary>Content by hash.</summary>
+    public static readonly RpcMethod<FetchChunksRequest, FetchChunksResponse> FetchChunks =
+        RpcMethod.ServerStreaming<FetchChunksRequest, FetchChunksResponse>(ImageReflection.Descriptor, "Image", "FetchChunks");
+}
+
+/// <summary>The methods of <c>blixard.v1.Health</c>; proto/blixard/v1/health.proto says what they do.</summary>
+public static class HealthMethods
+{
+    /// <summary>The state now.</summary>
+    public static readonly RpcMethod<HealthCheckRequest, HealthCheckResponse> Check =
+        RpcMethod.Unary<HealthCheckRequest, HealthCheckResponse>(HealthReflection.Descriptor, "Health", "Check");
+
+    /// <summary>The state now and its changes.</summary>
+    public static readonly RpcMethod<HealthCheckRequest, HealthCheckResponse> Watch =
+        RpcMethod.ServerStreaming<HealthCheckRequest, HealthCheckResponse>(HealthReflection.Descriptor, "Health", "Watch");
+}
+
+/// <summary>The methods of <c>blixard.v1.Tunnel</c>; proto/blixard/v1/tunnel.proto says what they do.</summary>
+public static class TunnelMethods
+{
+    /// <summary>A byte stream to a target on the peer.</summary>
+    public static readonly RpcMethod<TunnelData, TunnelData> Open =
+        RpcMethod.Duplex<TunnelData, TunnelData>(TunnelReflection.Descriptor, "Tunnel", "Open");
+}

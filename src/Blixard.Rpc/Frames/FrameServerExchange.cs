@@ -1,0 +1,128 @@
+using System.Threading.Channels;
+using Blixard.Rpc.Calls;
+using Blixard.Rpc.Services;
+using Google.Protobuf;
+
+namespace Blixard.Rpc.Frames;
+
+/// <summary>The messages of one call in frames, on the serving side. Reads on beside the handler, so that a caller which gives
+/// up is noticed while the handler works.</summary>
+internal sealed class FrameServerExchange : ServerExchange
+{
+    // Request messages that wait for the handler: enough to keep a stream moving, at most 4 x 10 MiB in memory.
+    private const int RequestsWaitingMax = 4;
+
+    private readonly Channel<byte[]> _requests = Channel.CreateBounded<byte[]>(
+        new BoundedChannelOptions(RequestsWaitingMax) { SingleReader = true, SingleWriter = true });
+    private readonly FrameReader _reader;
+    private readonly FrameWriter _writer;
+    private readonly FrameHeader _request;
+    private readonly CancellationTokenSource _aborted;
+    private bool _requestsEnded;
+
+    /// <param name="reader">The stream's reader, at the end of the Request frame.</param>
+    /// <param name="writer">The stream's writer.</param>
+    /// <param name="request">The Request frame's header.</param>
+    /// <param name="first">The request message, if the caller sends only one.</param>
+    /// <param name="aborted">Cancelled here when the caller gives up or breaks the protocol.</param>
+    public FrameServerExchange(
+        FrameReader reader, FrameWriter writer, in FrameHeader request, byte[] first, CancellationTokenSource aborted)
+    {
+        _reader = reader;
+        _writer = writer;
+        _request = request;
+        _aborted = aborted;
+        if (request.Flags.HasFlag(FrameFlags.RequestsFollow))
+            return;
+        _requests.Writer.TryWrite(first);
+        _requests.Writer.Complete();
+        _requestsEnded = true;
+    }
+
+    /// <summary>What the caller did that the protocol does not allow; null when nothing.</summary>
+    public string? Violation { get; private set; }
+
+    /// <summary>Whether the answer is one Response frame, which ends the call.</summary>
+    public bool IsUnary { get; private set; }
+
+    /// <summary>True when a write was given up or failed, perhaps within a frame: nothing more may be written.</summary>
+    public bool IsWriteBroken { get; private set; }
+
+    public override void Begin(RpcMethod method)
+    {
+        IsUnary = method.Kind == RpcMethodKind.Unary;
+        bool follow = _request.Flags.HasFlag(FrameFlags.RequestsFollow);
+        if (follow != (method.Kind == RpcMethodKind.Duplex))
+            throw new RpcException(RpcStatusCode.InvalidArgument, $"{method} is {method.Kind}; the request's flags say otherwise");
+    }
+
+    /// <summary>Reads what comes after the Request frame until the caller ends its side, gives up, or <paramref name="ended"/>
+    /// fires because the call has ended. Never throws.</summary>
+    public async Task ReadOnAsync(CancellationToken ended)
+    {
+        try
+        {
+            while (await ReadFrameAsync(ended).ConfigureAwait(false))
+            {
+            }
+            _requests.Writer.TryComplete();
+        }
+        catch (Exception e)
+        {
+            _requests.Writer.TryComplete(e);
+            if (!ended.IsCancellationRequested)
+                await _aborted.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    protected override async ValueTask<ReadOnlyMemory<byte>?> ReadMessageAsync(CancellationToken cancellationToken)
+    {
+        while (await _requests.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+            if (_requests.Reader.TryRead(out byte[]? message))
+                return message;
+        return null;
+    }
+
+    protected override async ValueTask WriteMessageAsync(IMessage message, int length, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        FrameType type = IsUnary ? FrameType.Response : FrameType.StreamData;
+        IsWriteBroken = true;
+        await _writer.WriteAsync(type, _request.RequestId, FrameFlags.None, message, cancellationToken).ConfigureAwait(false);
+        IsWriteBroken = false;
+    }
+
+    private async ValueTask<bool> ReadFrameAsync(CancellationToken ended)
+    {
+        FrameRead read = await _reader.ReadAsync(ended).ConfigureAwait(false);
+        switch (read.Kind)
+        {
+            case FrameReadKind.End when _requestsEnded:
+                return false;
+            case FrameReadKind.End:
+                throw Broke("ended its stream within its requests");
+            case FrameReadKind.Malformed:
+                throw Broke($"sent no frame ({read.Error})");
+        }
+        if (read.Header.RequestId != _request.RequestId)
+            throw Broke("began another call on the same stream");
+        if (_requestsEnded || read.Header.Type is not (FrameType.StreamData or FrameType.StreamEnd))
+            throw Broke($"sent a {read.Header.Type} frame, which has no place here");
+        if (read.Header.Type == FrameType.StreamData)
+        {
+            await _requests.Writer.WriteAsync(read.Payload.ToArray(), ended).ConfigureAwait(false);
+            return true;
+        }
+        if (read.Header.PayloadLength != 0)
+            throw Broke("sent a StreamEnd frame with a payload");
+        _requestsEnded = true;
+        _requests.Writer.TryComplete();
+        return true;
+    }
+
+    private InvalidDataException Broke(string what)
+    {
+        Violation = $"the caller {what}";
+        return new InvalidDataException(Violation);
+    }
+}

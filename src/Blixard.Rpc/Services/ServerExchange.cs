@@ -1,0 +1,41 @@
+using Blixard.Rpc.Calls;
+using Google.Protobuf;
+
+namespace Blixard.Rpc.Services;
+
+/// <summary>The messages of one call on the serving side; each transport has its own. Used by one call, one operation in each
+/// direction at a time.</summary>
+internal abstract class ServerExchange
+{
+    /// <summary>Encoded message bytes that came.</summary>
+    public long BytesReceived { get; private set; }
+
+    /// <summary>Encoded message bytes that went.</summary>
+    public long BytesSent { get; private set; }
+
+    /// <summary>Tells the transport which method it is, before the first message is read.</summary>
+    /// <exception cref="RpcException">The caller has begun the call as another kind.</exception>
+    public abstract void Begin(RpcMethod method);
+
+    /// <summary>The next request message, valid until the next read; null when the caller has sent its last.</summary>
+    public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
+    {
+        ReadOnlyMemory<byte>? message = await ReadMessageAsync(cancellationToken).ConfigureAwait(false);
+        BytesReceived += message?.Length ?? 0;
+        return message;
+    }
+
+    /// <summary>Sends a response message; completes when the transport has taken it, which may wait for the caller to read.</summary>
+    public async ValueTask WriteAsync(IMessage message, CancellationToken cancellationToken)
+    {
+        int length = message.CalculateSize();
+        if (length > RpcLimits.MessageLengthMax)
+            throw new RpcException(RpcStatusCode.ResourceExhausted, $"the answer has {length} bytes; at most {RpcLimits.MessageLengthMax} can be sent");
+        await WriteMessageAsync(message, length, cancellationToken).ConfigureAwait(false);
+        BytesSent += length;
+    }
+
+    protected abstract ValueTask<ReadOnlyMemory<byte>?> ReadMessageAsync(CancellationToken cancellationToken);
+
+    protected abstract ValueTask WriteMessageAsync(IMessage message, int length, CancellationToken cancellationToken);
+}
