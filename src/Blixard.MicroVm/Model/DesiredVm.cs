@@ -1,0 +1,10 @@
+namespace Blixard.MicroVm.Model;
+
+/// <summary>What somebody wants of a VM on this node.</summary>
+/// <param name="Spec">What the VM consists of.</param>
+/// <param name="Running">Whether it should run. False keeps its directory and logs.</param>
+/// <param name="Epoch">The fencing epoch of the placement: an instance of a lower epoch is stopped, a wish of a lower epoch than the
+/// instance's is out of date and is not acted on.</param>
+/// <param name="Generation">Counts the requests to start it. A higher number starts a VM that has ended, at once and whatever its
+/// restart policy; a running VM goes on.</param>
+public sealed record DesiredVm(VmSpec Spec, bool Running = true, long Epoch = 0, long Generation = 0);
