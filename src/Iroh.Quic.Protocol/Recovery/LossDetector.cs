@@ -47,9 +47,6 @@ internal sealed class LossDetector
     /// <summary>The peer's max_ack_delay; the default until its transport parameters are known (RFC 9000 §18.2).</summary>
     public TimeSpan PeerMaxAckDelay { get; set; } = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>The peer's ack_delay_exponent, 0 to 20; the default until its transport parameters are known (RFC 9000 §18.2).</summary>
-    public int PeerAckDelayExponent { get; set; } = 3;
-
     /// <summary>Handshake keys can be used: from now on an anti-deadlock probe is a Handshake packet (RFC 9002 §6.2.2.1).</summary>
     public void OnHandshakeKeysInstalled() => _hasHandshakeKeys = true;
 
@@ -90,7 +87,7 @@ internal sealed class LossDetector
     /// <param name="now">When it arrived.</param>
     /// <param name="level">The space that it acknowledges packets of.</param>
     /// <param name="ranges">Its ranges as in the frame: the largest numbers first, not empty, not overlapping.</param>
-    /// <param name="ackDelay">The ACK Delay field as on the wire.</param>
+    /// <param name="ackDelay">The ACK Delay field decoded: how long the peer says it held the ACK back.</param>
     /// <param name="ecn">Its ECN counts, null if it is of the type without.</param>
     /// <param name="path">The 4-tuple in use.</param>
     /// <param name="outcome">Receives the frames that arrived and those that were lost.</param>
@@ -99,7 +96,7 @@ internal sealed class LossDetector
         Instant now,
         EncryptionLevel level,
         ReadOnlySpan<PacketNumberRange> ranges,
-        ulong ackDelay,
+        TimeSpan ackDelay,
         EcnCounts? ecn,
         PathRecovery path,
         RecoveryOutcome outcome)
@@ -120,8 +117,10 @@ internal sealed class LossDetector
         // §5.1: a sample only if the largest acknowledged is new and some ack-eliciting packet is; §9.4 of RFC 9000: of this path.
         if (acknowledged.Largest.Number == ranges[0].Last && acknowledged.HasAckEliciting && IsOf(path, acknowledged.Largest))
         {
-            path.Rtt.AddSample(
-                now, now - acknowledged.Largest.SentAt, DecodeAckDelay(level, ackDelay), _isHandshakeConfirmed ? PeerMaxAckDelay : TimeSpan.MaxValue);
+            // §5.3: Initial packets are acknowledged without delay, and max_ack_delay binds the peer once the handshake is confirmed.
+            TimeSpan delay = level == EncryptionLevel.Initial ? TimeSpan.Zero : ackDelay;
+            TimeSpan delayMax = _isHandshakeConfirmed ? PeerMaxAckDelay : TimeSpan.MaxValue;
+            path.Rtt.AddSample(now, now - acknowledged.Largest.SentAt, delay, delayMax);
             outcome.IsRttUpdated = true;
         }
 
@@ -435,15 +434,6 @@ internal sealed class LossDetector
 
     /// <summary>§6.2.1: no probe timeout for application data until the handshake is confirmed.</summary>
     private bool IsProbeAllowed(PacketNumberSpace space) => space.Level != EncryptionLevel.Application || _isHandshakeConfirmed;
-
-    /// <summary>§5.3, RFC 9000 §19.3: Initial packets are acknowledged without delay; a delay beyond all reason is cut, not wrapped.</summary>
-    private TimeSpan DecodeAckDelay(EncryptionLevel level, ulong field)
-    {
-        if (level == EncryptionLevel.Initial)
-            return TimeSpan.Zero;
-        UInt128 microseconds = (UInt128)field << PeerAckDelayExponent;
-        return TimeSpan.FromMicroseconds((double)UInt128.Min(microseconds, uint.MaxValue));
-    }
 
     private struct Acknowledged
     {

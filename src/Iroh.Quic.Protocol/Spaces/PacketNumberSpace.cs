@@ -125,11 +125,13 @@ internal sealed class PacketNumberSpace
         if (number.Value < largest.Value)
             return true;
         ulong expectedFrom = Math.Max(largest.Value + 1, Received.Floor.Value);
-        ReadOnlySpan<PacketNumberRange> ranges = Received.Ranges;
-        int index = ranges.Length - 1;
-        while (index > 0 && !ranges[index].Contains(number))
-            index--;
-        return index >= 0 && ranges[index].First.Value > expectedFrom;
+        foreach (ref readonly PacketNumberRange range in Received.Ranges)
+        {
+            if (range.First.Value <= number.Value)
+                return range.First.Value > expectedFrom;
+        }
+
+        return true;
     }
 
     private void PassSkippedNumbers()

@@ -20,7 +20,7 @@ internal sealed class ReceivedPackets
     private readonly PacketNumberRange[] _ranges = new PacketNumberRange[RangesMax];
     private int _count;
 
-    /// <summary>The ranges of received packets in ascending order, at most <see cref="RangesMax"/>; valid until the next change.</summary>
+    /// <summary>The ranges of received packets, the largest numbers first as in an ACK frame; valid until the next change.</summary>
     public ReadOnlySpan<PacketNumberRange> Ranges => _ranges.AsSpan(0, _count);
 
     /// <summary>The largest number ever received, none before the first packet. It survives pruning.</summary>
@@ -41,7 +41,7 @@ internal sealed class ReceivedPackets
         if (number.Value < Floor.Value)
             return true;
         int index = FindAtOrBelow(number);
-        return index >= 0 && _ranges[index].Last.Value >= number.Value;
+        return index < _count && _ranges[index].Last.Value >= number.Value;
     }
 
     /// <summary>Records a packet that was unprotected and is no duplicate.</summary>
@@ -70,23 +70,22 @@ internal sealed class ReceivedPackets
         if (largest.Value < Floor.Value)
             return;
         Floor = largest.Next;
-        int gone = 0;
-        while (gone < _count && _ranges[gone].Last.Value <= largest.Value)
-            gone++;
-        RemoveFirst(gone);
-        if (_count > 0 && _ranges[0].First.Value <= largest.Value)
-            _ranges[0] = new PacketNumberRange(largest.Next, _ranges[0].Last);
+        while (_count > 0 && _ranges[_count - 1].Last.Value <= largest.Value)
+            _count--;
+        if (_count > 0 && _ranges[_count - 1].First.Value <= largest.Value)
+            _ranges[_count - 1] = new PacketNumberRange(largest.Next, _ranges[_count - 1].Last);
     }
 
     private void Insert(PacketNumber number)
     {
         int below = FindAtOrBelow(number);
-        bool joinsBelow = below >= 0 && _ranges[below].Last.Value + 1 == number.Value;
-        bool joinsAbove = below + 1 < _count && _ranges[below + 1].First.Value == number.Value + 1;
+        int above = below - 1;
+        bool joinsBelow = below < _count && _ranges[below].Last.Value + 1 == number.Value;
+        bool joinsAbove = above >= 0 && _ranges[above].First.Value == number.Value + 1;
         if (joinsBelow && joinsAbove)
         {
-            _ranges[below] = new PacketNumberRange(_ranges[below].First, _ranges[below + 1].Last);
-            Array.Copy(_ranges, below + 2, _ranges, below + 1, _count - below - 2);
+            _ranges[above] = new PacketNumberRange(_ranges[below].First, _ranges[above].Last);
+            Array.Copy(_ranges, below + 1, _ranges, below, _count - below - 1);
             _count--;
         }
         else if (joinsBelow)
@@ -95,11 +94,11 @@ internal sealed class ReceivedPackets
         }
         else if (joinsAbove)
         {
-            _ranges[below + 1] = new PacketNumberRange(number, _ranges[below + 1].Last);
+            _ranges[above] = new PacketNumberRange(number, _ranges[above].Last);
         }
         else
         {
-            InsertRange(below + 1, number);
+            InsertRange(below, number);
         }
     }
 
@@ -108,15 +107,13 @@ internal sealed class ReceivedPackets
         if (_count == RangesMax)
         {
             // The oldest range goes; if the new one would be the oldest, it is the one that goes.
-            if (index == 0)
+            if (index == _count)
             {
                 Floor = number.Next;
                 return;
             }
 
-            Floor = _ranges[0].Last.Next;
-            RemoveFirst(1);
-            index--;
+            Floor = _ranges[--_count].Last.Next;
         }
 
         Array.Copy(_ranges, index, _ranges, index + 1, _count - index);
@@ -124,20 +121,12 @@ internal sealed class ReceivedPackets
         _count++;
     }
 
-    private void RemoveFirst(int count)
-    {
-        if (count == 0)
-            return;
-        Array.Copy(_ranges, count, _ranges, 0, _count - count);
-        _count -= count;
-    }
-
-    /// <summary>Index of the last range that starts at or below <paramref name="number"/>, -1 if none. New packets end the search at once.</summary>
+    /// <summary>Index of the first range that starts at or below <paramref name="number"/>; new packets end the search at once.</summary>
     private int FindAtOrBelow(PacketNumber number)
     {
-        int index = _count - 1;
-        while (index >= 0 && _ranges[index].First.Value > number.Value)
-            index--;
+        int index = 0;
+        while (index < _count && _ranges[index].First.Value > number.Value)
+            index++;
         return index;
     }
 }

@@ -59,7 +59,7 @@ public class LossDetectorTests
             PacketNumber second = f.Send();
             f.Wait(175);
 
-            // 64 ms of delay: 175 - 64 = 111 before, 175 - 25 = 150 after; an eighth of the difference to 100 counts.
+            // 65 ms of delay: 175 - 65 = 110 before, 175 - 25 = 150 after; an eighth of the difference to 100 counts.
             Assert.Null(f.TryAck(EncryptionLevel.Application, null, 65, second));
             Assert.Equal(expected, f.Path.Rtt.Smoothed.TotalMilliseconds, 3);
         }
@@ -324,24 +324,6 @@ public class LossDetectorTests
         f.Ack(probe);
         Assert.True(f.Outcome.IsMtuChanged);
         Assert.Equal(MtuDiscovery.DefaultUpperBound, f.Path.Mtu.Current);
-    }
-
-    [Fact]
-    public void Any_number_of_packets_in_flight_is_acknowledged_at_the_cost_of_those_acknowledged()
-    {
-        RecoveryFixture f = new();
-        PacketNumber[] p = f.SendMany(100_000);
-        f.Wait(20);
-        for (int i = 0; i < p.Length; i += 2)
-        {
-            // Each ACK repeats all that came before, as ACKs do when the sender of ACKs never learns that they arrived.
-            PacketNumberRange[] ranges = [new(p[Math.Max(0, i - 40)], p[i + 1])];
-            if (ranges[0].Last.Value - ranges[0].First.Value != (ulong)(i + 1 - Math.Max(0, i - 40)))
-                ranges = [new(p[i + 1].Value == p[i].Value + 1 ? p[i] : p[i + 1], p[i + 1])];
-            Assert.Null(f.Detector.OnAckReceived(f.Now, EncryptionLevel.Application, ranges, 0, null, f.Path, f.Outcome));
-        }
-
-        Assert.True(f.Application.Sent.Outstanding <= 1);
     }
 
     private static void EstablishRtt(RecoveryFixture f, double milliseconds)

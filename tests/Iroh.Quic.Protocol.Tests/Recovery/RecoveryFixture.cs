@@ -75,8 +75,8 @@ internal sealed class RecoveryFixture
                 ranges.Add(new(number, number));
         }
 
-        ulong field = (ulong)(delayMilliseconds * 1000) >> Detector.PeerAckDelayExponent;
-        return Detector.OnAckReceived(Now, level, ranges.ToArray(), field, ecn, Path, Outcome);
+        TimeSpan delay = TimeSpan.FromMilliseconds(delayMilliseconds);
+        return Detector.OnAckReceived(Now, level, ranges.ToArray(), delay, ecn, Path, Outcome);
     }
 
     public void Ack(params PacketNumber[] numbers) => Ack(EncryptionLevel.Application, numbers);
