@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
 
 namespace Iroh.Quic.Protocol.Crypto;
 
@@ -25,10 +25,10 @@ internal static class InitialKeys
         Span<byte> initialSecret = stackalloc byte[SHA256.HashSizeInBytes];
         Span<byte> secret = stackalloc byte[SHA256.HashSizeInBytes];
         HKDF.Extract(HashAlgorithmName.SHA256, clientDestinationId.Span, Salt, initialSecret);
-        KeyDerivation.ExpandLabel(AeadAlgorithm.Aes128Gcm, initialSecret, "client in"u8, secret);
-        var client = new PacketKeys(AeadAlgorithm.Aes128Gcm, secret);
-        KeyDerivation.ExpandLabel(AeadAlgorithm.Aes128Gcm, initialSecret, "server in"u8, secret);
-        var server = new PacketKeys(AeadAlgorithm.Aes128Gcm, secret);
+        TlsKeySchedule.HkdfExpandLabel(HashAlgorithmName.SHA256, initialSecret, "client in"u8, [], secret);
+        var client = new PacketKeys(CipherSuite.Aes128GcmSha256, secret);
+        TlsKeySchedule.HkdfExpandLabel(HashAlgorithmName.SHA256, initialSecret, "server in"u8, [], secret);
+        var server = new PacketKeys(CipherSuite.Aes128GcmSha256, secret);
         return side == Side.Client ? (server, client) : (client, server);
     }
 }

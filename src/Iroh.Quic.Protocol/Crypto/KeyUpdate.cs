@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
 
 namespace Iroh.Quic.Protocol.Crypto;
 
@@ -25,7 +26,7 @@ namespace Iroh.Quic.Protocol.Crypto;
 /// </summary>
 internal sealed class KeyUpdate : IDisposable
 {
-    private readonly AeadAlgorithm _algorithm;
+    private readonly CipherSuite _suite;
     private readonly AeadLimits _limits;
     private readonly HeaderProtectionKey _receiveHeaderProtection;
     private readonly HeaderProtectionKey _sendHeaderProtection;
@@ -43,23 +44,28 @@ internal sealed class KeyUpdate : IDisposable
     private Instant _earliestInitiation;
 
     /// <summary>Derives the first generation, and the second in advance.</summary>
-    /// <param name="algorithm">The AEAD of the negotiated cipher suite.</param>
+    /// <param name="suite">The negotiated one; it decides AEAD and hash.</param>
     /// <param name="receiveSecret">The peer's first application traffic secret; the caller may wipe it afterwards.</param>
     /// <param name="sendSecret">Ours.</param>
-    public KeyUpdate(AeadAlgorithm algorithm, ReadOnlySpan<byte> receiveSecret, ReadOnlySpan<byte> sendSecret)
-        : this(algorithm, receiveSecret, sendSecret, new AeadLimits(algorithm))
+    /// <param name="packetsPerKeyMax">After how many packets <see cref="PrepareToSend"/> updates, if that is earlier than the AEAD needs it.</param>
+    public KeyUpdate(
+        CipherSuite suite,
+        ReadOnlySpan<byte> receiveSecret,
+        ReadOnlySpan<byte> sendSecret,
+        ulong packetsPerKeyMax = ulong.MaxValue)
+        : this(suite, receiveSecret, sendSecret, new AeadLimits(suite.Aead(), packetsPerKeyMax))
     {
     }
 
     internal KeyUpdate(
-        AeadAlgorithm algorithm, ReadOnlySpan<byte> receiveSecret, ReadOnlySpan<byte> sendSecret, AeadLimits limits)
+        CipherSuite suite, ReadOnlySpan<byte> receiveSecret, ReadOnlySpan<byte> sendSecret, AeadLimits limits)
     {
-        _algorithm = algorithm;
+        _suite = suite;
         _limits = limits;
-        _receiveHeaderProtection = KeyDerivation.DeriveHeaderProtectionKey(algorithm, receiveSecret);
-        _sendHeaderProtection = KeyDerivation.DeriveHeaderProtectionKey(algorithm, sendSecret);
-        _receive = KeyDerivation.DeriveCipher(algorithm, receiveSecret);
-        _send = KeyDerivation.DeriveCipher(algorithm, sendSecret);
+        _receiveHeaderProtection = KeyDerivation.DeriveHeaderProtectionKey(suite, receiveSecret);
+        _sendHeaderProtection = KeyDerivation.DeriveHeaderProtectionKey(suite, sendSecret);
+        _receive = KeyDerivation.DeriveCipher(suite, receiveSecret);
+        _send = KeyDerivation.DeriveCipher(suite, sendSecret);
         _nextReceiveSecret = receiveSecret.ToArray();
         _nextSendSecret = sendSecret.ToArray();
         _nextReceive = DeriveNext(_nextReceiveSecret);
@@ -79,7 +85,7 @@ internal sealed class KeyUpdate : IDisposable
     public void OnHandshakeConfirmed() => _isHandshakeConfirmed = true;
 
     /// <summary>
-    /// To be called before each packet is built: updates the keys when half of their life is over and the rules allow it.
+    /// To be called before each packet is built: updates the keys when it is time (<see cref="AeadLimits.ShouldUpdate"/>) and allowed.
     /// AEAD_LIMIT_REACHED when the sending key is used up; the connection then sends nothing but CONNECTION_CLOSE.
     /// </summary>
     public TransportError? PrepareToSend(Instant now)
@@ -281,8 +287,8 @@ internal sealed class KeyUpdate : IDisposable
 
     private PacketCipher DeriveNext(byte[] secret)
     {
-        KeyDerivation.UpdateSecret(_algorithm, secret);
-        return KeyDerivation.DeriveCipher(_algorithm, secret);
+        KeyDerivation.UpdateSecret(_suite, secret);
+        return KeyDerivation.DeriveCipher(_suite, secret);
     }
 
     private static PacketOpening Opened(ulong generation, ReadOnlySpan<byte> packet, int headerLength) =>

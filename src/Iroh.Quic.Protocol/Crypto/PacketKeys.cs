@@ -1,5 +1,6 @@
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
 
 namespace Iroh.Quic.Protocol.Crypto;
 
@@ -13,12 +14,12 @@ internal sealed class PacketKeys : IDisposable
     private readonly HeaderProtectionKey _headerProtection;
 
     /// <summary>Derives the keys of a traffic secret.</summary>
-    /// <param name="algorithm">The AEAD of the negotiated cipher suite; it decides the hash too.</param>
-    /// <param name="secret">32 bytes, 48 with AES-256; the caller may wipe it afterwards.</param>
-    public PacketKeys(AeadAlgorithm algorithm, ReadOnlySpan<byte> secret)
+    /// <param name="suite">The negotiated one; it decides AEAD and hash.</param>
+    /// <param name="secret">As long as the suite's hash; the caller may wipe it afterwards.</param>
+    public PacketKeys(CipherSuite suite, ReadOnlySpan<byte> secret)
     {
-        _cipher = KeyDerivation.DeriveCipher(algorithm, secret);
-        _headerProtection = KeyDerivation.DeriveHeaderProtectionKey(algorithm, secret);
+        _cipher = KeyDerivation.DeriveCipher(suite, secret);
+        _headerProtection = KeyDerivation.DeriveHeaderProtectionKey(suite, secret);
     }
 
     /// <summary>Seals a packet in place and masks its header.</summary>
