@@ -17,12 +17,20 @@ internal sealed class BlockPool
     private readonly byte[][] _free = new byte[FreeBlocksMax][];
     private int _freeCount;
 
+    /// <summary>How many blocks are out.</summary>
+    public int Rented { get; private set; }
+
     /// <summary>A block of <see cref="BlockLength"/> bytes with any content, to be returned exactly once.</summary>
-    public byte[] Rent() => _freeCount > 0 ? _free[--_freeCount] : ArrayPool<byte>.Shared.Rent(BlockLength);
+    public byte[] Rent()
+    {
+        Rented++;
+        return _freeCount > 0 ? _free[--_freeCount] : ArrayPool<byte>.Shared.Rent(BlockLength);
+    }
 
     /// <summary>Takes a block back; the caller keeps no reference to it.</summary>
     public void Return(byte[] block)
     {
+        Rented--;
         if (_freeCount < FreeBlocksMax)
             _free[_freeCount++] = block;
         else

@@ -70,6 +70,12 @@ internal sealed class StreamTable
     /// <summary>Bytes written by the application and not yet acknowledged by the peer, on all streams.</summary>
     public long BufferedBytes => _buffered;
 
+    /// <summary>How many sending and receiving halves of streams are not done, whether or not they have cost memory yet.</summary>
+    public int LiveHalves => _sending.Count + _receiving.Count;
+
+    /// <summary>Memory that stream data takes now, in both directions, in bytes: whole blocks.</summary>
+    public long BlockBytes => (long)_blocks.Rented * BlockPool.BlockLength;
+
     /// <summary>
     /// Takes over what the peer allows. May come twice, with remembered values and then the real ones, which are never lower
     /// (RFC 9000 §7.4.1).
@@ -127,6 +133,7 @@ internal sealed class StreamTable
         int count = (int)Math.Max(0, Math.Min(data.Length, Math.Min(roomInStream, roomInAll)));
         if (count > 0)
         {
+            StopWaiting(stream);
             stream.Append(data[..count]);
             _buffered += count;
             _output.Update(stream);
