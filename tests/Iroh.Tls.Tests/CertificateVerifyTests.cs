@@ -1,0 +1,39 @@
+using Iroh.Tls.HandshakeMessages;
+
+namespace Iroh.Tls.Tests;
+
+public sealed class CertificateVerifyTests
+{
+    private static readonly byte[] Hash = [.. Enumerable.Range(0, 48).Select(i => (byte)i)];
+
+    [Fact]
+    public void A_signature_counts_for_its_side_key_and_transcript_only()
+    {
+        byte[] key = TlsPair.PublicKey(TlsPair.ClientSeed);
+        foreach (bool fromClient in (bool[])[true, false])
+        {
+            var writer = new TlsWriter();
+            CertificateVerify.Write(writer, fromClient, TlsPair.ClientSeed, Hash);
+            byte[] body = writer.Written[4..].ToArray();
+
+            Assert.Null(CertificateVerify.Read(body, fromClient, key, Hash));
+            Assert.Equal(TlsAlert.DecryptError, CertificateVerify.Read(body, !fromClient, key, Hash)!.Alert);
+            Assert.Equal(TlsAlert.DecryptError, CertificateVerify.Read(body, fromClient, TlsPair.PublicKey(TlsPair.ServerSeed), Hash)!.Alert);
+            Assert.Equal(TlsAlert.DecryptError, CertificateVerify.Read(body, fromClient, key, Hash.AsSpan(0, 32))!.Alert);
+        }
+    }
+
+    // RFC 8446 §4.4.3 signs 64 spaces, the context string, a zero byte and the hash.
+    [Fact]
+    public void The_signed_bytes_are_those_of_RFC_8446()
+    {
+        byte[] content = [.. Enumerable.Repeat((byte)' ', 64), .. "TLS 1.3, server CertificateVerify"u8, 0, .. Hash];
+        byte[] expected = new byte[Cryptography.Ed25519.SignatureLength];
+        Cryptography.Ed25519.Sign(TlsPair.ServerSeed, content, expected);
+
+        var writer = new TlsWriter();
+        CertificateVerify.Write(writer, fromClient: false, TlsPair.ServerSeed, Hash);
+
+        Assert.Equal((byte[])[15, 0, 0, 68, 8, 7, 0, 64, .. expected], writer.Written.ToArray());
+    }
+}
