@@ -28,9 +28,13 @@ internal static class CertificateVerify
             return new TlsFailure(TlsAlert.IllegalParameter, "CertificateVerify with a scheme that was not offered");
         Span<byte> buffer = stackalloc byte[SignedContentLengthMax];
         ReadOnlySpan<byte> content = SignedContent(buffer, fromClient, transcriptHash);
-        return signature.Length == Ed25519.SignatureLength && Ed25519.Verify(publicKey, content, signature)
-            ? null
-            : new TlsFailure(TlsAlert.DecryptError, "the signature in CertificateVerify is wrong");
+        if (signature.Length == Ed25519.SignatureLength && Ed25519.Verify(publicKey, content, signature))
+            return null;
+
+        // Asked only now, because a good signature has answered it already and the answer is not cheap.
+        return Ed25519.IsValidPublicKey(publicKey)
+            ? new TlsFailure(TlsAlert.DecryptError, "the signature in CertificateVerify is wrong")
+            : new TlsFailure(TlsAlert.BadCertificate, "the raw public key is not a point of the curve");
     }
 
     /// <summary>Signs and writes the message with its header.</summary>
