@@ -96,9 +96,8 @@ public sealed class ConsoleLog
         while (start > 0)
         {
             long from = Math.Max(0, start - block.Length);
-            long at = from;
-            int count = Read(ref at, block[..(int)(start - from)]);
-            if (count == 0 || at - count != from)
+            int count = (int)(start - from);
+            if (!TryFill(from, block[..count]))
                 return start;
             for (int i = count - 1; i >= 0; i--)
             {
@@ -111,6 +110,22 @@ public sealed class ConsoleLog
         }
 
         return lines == 0 ? end : start;
+    }
+
+    /// <summary>Reads a whole block that may lie in both files; false if its beginning is gone.</summary>
+    private bool TryFill(long from, Span<byte> block)
+    {
+        while (!block.IsEmpty)
+        {
+            long at = from;
+            int count = Read(ref at, block);
+            if (count == 0 || at - count != from)
+                return false;
+            from += count;
+            block = block[count..];
+        }
+
+        return true;
     }
 
     private static int ReadFile(string path, long offset, Span<byte> destination)

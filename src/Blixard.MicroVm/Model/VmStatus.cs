@@ -24,6 +24,9 @@ public sealed record VmStatus
     /// <summary>How often the restart policy started it again since somebody last asked for a start.</summary>
     public int Restarts { get; init; }
 
+    /// <summary>When the restart policy starts it again; null if it does not.</summary>
+    public DateTimeOffset? RestartAt { get; init; }
+
     /// <summary>How the last instance ended; null while one runs and before the first.</summary>
     public VmExit? Exit { get; init; }
 
