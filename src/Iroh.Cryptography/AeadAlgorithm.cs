@@ -1,6 +1,8 @@
 namespace Iroh.Cryptography;
 
-/// <summary>The AEADs of TLS 1.3 that QUIC uses here (RFC 8446 §B.4, RFC 9001 §5.3). All have 12-byte nonces and 16-byte tags.</summary>
+/// <summary>
+/// The AEADs of TLS 1.3 that QUIC uses here (RFC 8446 §B.4, RFC 9001 §5.3). All have 12-byte nonces and 16-byte tags.
+/// </summary>
 public enum AeadAlgorithm
 {
     /// <summary>AEAD_AES_128_GCM, 16-byte key.</summary>
@@ -16,7 +18,9 @@ public enum AeadAlgorithm
 /// <summary>Facts about each <see cref="AeadAlgorithm"/>.</summary>
 public static class AeadAlgorithmExtensions
 {
-    /// <summary>Length of the key in bytes, 16 or 32; the header protection key has the same (RFC 9001 §5.4.3, §5.4.4).</summary>
+    /// <summary>
+    /// Length of the key in bytes, 16 or 32; the header protection key has the same (RFC 9001 §5.4.3, §5.4.4).
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Not a member of the enumeration.</exception>
     public static int KeyLength(this AeadAlgorithm algorithm) => algorithm switch
     {

@@ -40,7 +40,8 @@ public static unsafe class Ed25519
             fixed (byte* signatureBytes = signature, messageBytes = message)
             {
                 LibCrypto.Require(
-                    LibCrypto.DigestSign(context, signatureBytes, &length, messageBytes, (nuint)message.Length), "EVP_DigestSign");
+                    LibCrypto.DigestSign(context, signatureBytes, &length, messageBytes, (nuint)message.Length),
+                    "EVP_DigestSign");
             }
         }
         finally

@@ -16,7 +16,9 @@ public enum CipherSuite : ushort
     ChaCha20Poly1305Sha256 = 0x1303,
 }
 
-/// <summary>What each <see cref="CipherSuite"/> is made of. The methods throw <see cref="ArgumentOutOfRangeException"/> for other values.</summary>
+/// <summary>
+/// What each <see cref="CipherSuite"/> is made of. The methods throw <see cref="ArgumentOutOfRangeException"/> for other values.
+/// </summary>
 public static class CipherSuiteExtensions
 {
     /// <summary>The AEAD that protects packets.</summary>

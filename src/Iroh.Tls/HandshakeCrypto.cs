@@ -97,7 +97,9 @@ internal sealed class HandshakeCrypto
         return null;
     }
 
-    /// <summary>Takes the peer's CertificateVerify. Only a peer that has proven an identity is told that it is the wrong one.</summary>
+    /// <summary>
+    /// Takes the peer's CertificateVerify. The identity is compared only after it has been proven, so that a mismatch is one.
+    /// </summary>
     internal TlsFailure? ReadCertificateVerify(ReadOnlySpan<byte> message)
     {
         TlsFailure? failure = CertificateVerify.Read(Body(message), !_isClient, _peerPublicKey, _transcript.Hash(_hash));

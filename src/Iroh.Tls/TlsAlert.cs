@@ -1,6 +1,8 @@
 namespace Iroh.Tls;
 
-/// <summary>The alerts that a handshake can end with (RFC 8446 §6.2). QUIC sends them as 0x100 plus the value (RFC 9001 §4.8).</summary>
+/// <summary>
+/// The alerts that a handshake can end with (RFC 8446 §6.2). QUIC sends them as 0x100 plus the value (RFC 9001 §4.8).
+/// </summary>
 public static class TlsAlert
 {
     /// <summary>A message that has no place here, or at this encryption level.</summary>

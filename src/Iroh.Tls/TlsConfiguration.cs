@@ -19,7 +19,7 @@ public sealed record TlsConfiguration
 
     /// <summary>
     /// The 32-byte key that the peer must have, else the handshake ends with <see cref="TlsFailureKind.PeerIdentityMismatch"/>;
-    /// null to accept anybody who has a key.
+    /// null to accept anybody who has a key. A null <c>byte[]</c> converts to an empty value, which is refused.
     /// </summary>
     public ReadOnlyMemory<byte>? ExpectedPeerPublicKey { get; init; }
 
@@ -48,10 +48,16 @@ public sealed record TlsConfiguration
         }
 
         Require(protocolBytes > 0, "QUIC demands ALPN: name at least one protocol.");
-        Require(protocolBytes <= ApplicationProtocolsBytesMax, $"ALPN names take at most {ApplicationProtocolsBytesMax} bytes together.");
+        Require(
+            protocolBytes <= ApplicationProtocolsBytesMax,
+            $"ALPN names take at most {ApplicationProtocolsBytesMax} bytes together.");
         Require(PrivateKeySeed.Length == Ed25519.SeedLength, "An Ed25519 seed has 32 bytes.");
-        Require(TransportParameters.Length <= TransportParametersBytesMax, $"Transport parameters take at most {TransportParametersBytesMax} bytes.");
-        Require(ExpectedPeerPublicKey is not { } key || key.Length == Ed25519.PublicKeyLength, "An Ed25519 public key has 32 bytes.");
+        Require(
+            TransportParameters.Length <= TransportParametersBytesMax,
+            $"Transport parameters take at most {TransportParametersBytesMax} bytes.");
+        Require(
+            ExpectedPeerPublicKey is not { } key || key.Length == Ed25519.PublicKeyLength,
+            "The expected peer's public key has 32 bytes (a null array is not null here but empty).");
         Require(CipherSuites.Count > 0, "At least one cipher suite is needed.");
         foreach (CipherSuite suite in CipherSuites)
             Require(suite.IsKnown(), "An unknown cipher suite.");

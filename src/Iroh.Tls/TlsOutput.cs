@@ -22,7 +22,10 @@ public sealed record TlsCryptoData(EncryptionLevel Level, ReadOnlyMemory<byte> B
 /// </summary>
 /// <param name="Level">Handshake or Application.</param>
 /// <param name="Suite">Decides AEAD and hash.</param>
-/// <param name="ReadSecret">The peer's traffic secret, <see cref="CipherSuiteExtensions.HashLength"/> bytes that the receiver owns; null if it comes later or came before.</param>
+/// <param name="ReadSecret">
+/// The peer's traffic secret, <see cref="CipherSuiteExtensions.HashLength"/> bytes that the receiver owns; null if it comes
+/// later or came before.
+/// </param>
 /// <param name="WriteSecret">This side's traffic secret, likewise.</param>
 public sealed record TlsSecrets(EncryptionLevel Level, CipherSuite Suite, byte[]? ReadSecret, byte[]? WriteSecret) : TlsOutput;
 
@@ -36,4 +39,5 @@ public sealed record TlsPeerTransportParameters(ReadOnlyMemory<byte> Bytes) : Tl
 /// <summary>The handshake is complete on this side (RFC 9001 §4.1.1): the peer's identity is proven.</summary>
 /// <param name="ApplicationProtocol">The chosen ALPN name.</param>
 /// <param name="PeerPublicKey">The peer's Ed25519 key, 32 bytes.</param>
-public sealed record TlsHandshakeComplete(ReadOnlyMemory<byte> ApplicationProtocol, ReadOnlyMemory<byte> PeerPublicKey) : TlsOutput;
+public sealed record TlsHandshakeComplete(ReadOnlyMemory<byte> ApplicationProtocol, ReadOnlyMemory<byte> PeerPublicKey)
+    : TlsOutput;

@@ -56,7 +56,9 @@ public sealed class TlsSession
     /// </summary>
     public ReadOnlyMemory<byte> ClientRandom => _handshake.ClientRandom;
 
-    /// <summary>Takes the next bytes of one level's CRYPTO stream, split anywhere. Afterwards drain <see cref="TryGetOutput"/>.</summary>
+    /// <summary>
+    /// Takes the next bytes of one level's CRYPTO stream, split anywhere. Afterwards drain <see cref="TryGetOutput"/>.
+    /// </summary>
     /// <param name="level">The keys that the bytes came under.</param>
     /// <param name="data">In order and without gaps or repetitions; not kept.</param>
     /// <returns>
@@ -70,7 +72,8 @@ public sealed class TlsSession
             // RFC 9001 §4.1.3: bytes at a level whose messages have all come, or whose turn it is not yet.
             if (level != _handshake.ReadLevel)
             {
-                _failure = new TlsFailure(TlsAlert.UnexpectedMessage, $"handshake bytes at {level} instead of {_handshake.ReadLevel}");
+                _failure = new TlsFailure(
+                    TlsAlert.UnexpectedMessage, $"handshake bytes at {level} instead of {_handshake.ReadLevel}");
                 break;
             }
 

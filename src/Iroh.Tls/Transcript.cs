@@ -17,7 +17,9 @@ internal sealed class Transcript
     /// <summary>Transcript-Hash over all messages so far.</summary>
     internal byte[] Hash(HashAlgorithmName hash) => CryptographicOperations.HashData(hash, _messages.Written);
 
-    /// <summary>Puts the synthetic message_hash in the place of the first ClientHello, when a HelloRetryRequest follows (§4.4.1).</summary>
+    /// <summary>
+    /// Puts the synthetic message_hash in the place of the first ClientHello, when a HelloRetryRequest follows (§4.4.1).
+    /// </summary>
     internal void ReplaceByMessageHash(HashAlgorithmName hash)
     {
         byte[] digest = Hash(hash);

@@ -12,7 +12,9 @@ internal static class CertificateMessage
     /// <summary>Reads a message body.</summary>
     /// <param name="body">Without the header.</param>
     /// <param name="fromClient">Decides how an empty list is answered (RFC 8446 §4.4.2.4).</param>
-    /// <param name="publicKey">The key, 32 bytes within <paramref name="body"/>; <see cref="CertificateVerify"/> finds out what they are worth.</param>
+    /// <param name="publicKey">
+    /// The key, 32 bytes within <paramref name="body"/>; <see cref="CertificateVerify"/> finds out what they are worth.
+    /// </param>
     internal static TlsFailure? Read(ReadOnlySpan<byte> body, bool fromClient, out ReadOnlySpan<byte> publicKey)
     {
         publicKey = default;

@@ -3,7 +3,9 @@ namespace Iroh.Tls.HandshakeMessages;
 /// <summary>CertificateRequest (RFC 8446 §4.3.2) for an Ed25519 raw public key.</summary>
 internal static class CertificateRequest
 {
-    /// <summary>Checks a message body: no context, and Ed25519 among the signature schemes. Other extensions are skipped.</summary>
+    /// <summary>
+    /// Checks a message body: no context, and Ed25519 among the signature schemes. Other extensions are skipped.
+    /// </summary>
     internal static TlsFailure? Read(ReadOnlySpan<byte> body)
     {
         var reader = new TlsReader(body);
@@ -23,7 +25,9 @@ internal static class CertificateRequest
             if (type != ExtensionType.SignatureAlgorithms)
                 continue;
             var list = new TlsReader(data);
-            if (!list.TryReadVector16(out ReadOnlySpan<byte> schemes) || !list.IsEmpty || schemes.IsEmpty || schemes.Length % 2 != 0)
+            if (!list.TryReadVector16(out ReadOnlySpan<byte> schemes) || !list.IsEmpty)
+                return Unreadable();
+            if (schemes.IsEmpty || schemes.Length % 2 != 0)
                 return Unreadable();
             return ClientHello.Contains(schemes, CodePoint.Ed25519)
                 ? null

@@ -7,7 +7,9 @@ internal readonly ref struct EncryptedExtensions
 
     internal ReadOnlySpan<byte> TransportParameters { get; private init; }
 
-    /// <summary>Reads a message body and checks that it answers everything that is mandatory here and nothing that was not offered.</summary>
+    /// <summary>
+    /// Reads a message body and checks that it answers everything that is mandatory here and nothing that was not offered.
+    /// </summary>
     internal static TlsFailure? Read(ReadOnlySpan<byte> body, out EncryptedExtensions message)
     {
         message = default;

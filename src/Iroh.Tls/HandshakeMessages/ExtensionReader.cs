@@ -10,7 +10,9 @@ internal ref struct ExtensionReader
 
     private ExtensionReader(ReadOnlySpan<byte> block) => _reader = new TlsReader(block);
 
-    /// <summary>Checks that the block consists of whole extensions and that no type comes twice, then starts at the first.</summary>
+    /// <summary>
+    /// Checks that the block consists of whole extensions and that no type comes twice, then starts at the first.
+    /// </summary>
     /// <param name="block">The content of the extensions vector.</param>
     /// <param name="extensions">Valid if the result is null.</param>
     internal static TlsFailure? Open(ReadOnlySpan<byte> block, out ExtensionReader extensions)

@@ -42,7 +42,7 @@ internal readonly ref struct ServerHello
         if (!reader.TryReadVector16(out ReadOnlySpan<byte> block) || !reader.IsEmpty)
             return Unreadable();
         if (version != CodePoint.LegacyVersion || !sessionId.IsEmpty || compression != CodePoint.NullCompression)
-            return new TlsFailure(TlsAlert.IllegalParameter, "ServerHello with a wrong legacy version, session id or compression");
+            return new TlsFailure(TlsAlert.IllegalParameter, "ServerHello with a forbidden version, session id or compression");
         return ReadExtensions(block, random.SequenceEqual(RetryRequestRandom), (CipherSuite)suite, out hello);
     }
 

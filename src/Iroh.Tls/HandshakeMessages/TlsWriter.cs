@@ -19,7 +19,9 @@ internal sealed class TlsWriter
 
     internal void WriteBytes(ReadOnlySpan<byte> value) => value.CopyTo(Take(value.Length));
 
-    /// <summary>Leaves room for a length of <paramref name="lengthBytes"/> bytes; returns what <see cref="EndVector"/> wants.</summary>
+    /// <summary>
+    /// Leaves room for a length of <paramref name="lengthBytes"/> bytes; returns what <see cref="EndVector"/> wants.
+    /// </summary>
     internal int BeginVector(int lengthBytes)
     {
         Take(lengthBytes).Clear();
