@@ -55,7 +55,7 @@ internal readonly ref struct AckFrame
     public RangeEnumerator GetEnumerator() => new(LargestAcknowledged.Value, RangeCount, _ranges);
 
     /// <summary>Reads and checks the fields behind the type. False: FRAME_ENCODING_ERROR; the reader is then somewhere inside.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out AckFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out AckFrame frame)
     {
         frame = default;
         if (type is not (FrameType.Ack or FrameType.AckEcn)

@@ -34,7 +34,7 @@ internal readonly ref struct ConnectionCloseFrame
     public static ConnectionCloseFrame Application(ulong errorCode, ReadOnlySpan<byte> reason) => new(true, errorCode, 0, reason);
 
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out ConnectionCloseFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out ConnectionCloseFrame frame)
     {
         frame = default;
         ulong frameType = 0;

@@ -19,7 +19,7 @@ internal readonly ref struct CryptoFrame
     public ReadOnlySpan<byte> Data { get; }
 
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out CryptoFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out CryptoFrame frame)
     {
         frame = default;
         if (type != FrameType.Crypto

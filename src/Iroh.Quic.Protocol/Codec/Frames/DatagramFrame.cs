@@ -19,7 +19,7 @@ internal readonly ref struct DatagramFrame
     public bool HasLength { get; }
 
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out DatagramFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out DatagramFrame frame)
     {
         frame = default;
         if (type is not (FrameType.Datagram or FrameType.DatagramWithLength))

@@ -8,9 +8,12 @@ internal static class LengthPrefix
     {
         if (space <= 1)
             return 0;
-        // One byte more of prefix pays only when the data is then longer than the shorter prefix could say.
-        int length = space - VarInt.Length((ulong)space);
-        int withShorterPrefix = space - VarInt.Length((ulong)length);
-        return VarInt.Length((ulong)withShorterPrefix) + withShorterPrefix <= space ? withShorterPrefix : length;
+        int prefix = VarInt.Length((ulong)space);
+        if (prefix == 1)
+            return space - 1;
+        // Just above a limit of the next shorter form, filling that form leaves more than paying for the longer one.
+        int shorter = prefix / 2;
+        int shorterMax = (1 << ((8 * shorter) - 2)) - 1;
+        return Math.Max(space - prefix, Math.Min(space - shorter, shorterMax));
     }
 }

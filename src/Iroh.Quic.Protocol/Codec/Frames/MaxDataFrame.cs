@@ -5,7 +5,7 @@ namespace Iroh.Quic.Protocol.Codec.Frames;
 internal readonly record struct MaxDataFrame(ulong Maximum)
 {
     /// <summary>Reads the field behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out MaxDataFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out MaxDataFrame frame)
     {
         frame = default;
         if (type != FrameType.MaxData || !reader.TryReadVarInt(out ulong value))

@@ -12,7 +12,7 @@ internal readonly record struct NewConnectionIdFrame(
     ulong SequenceNumber, ulong RetirePriorTo, ConnectionId ConnectionId, StatelessResetToken ResetToken)
 {
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out NewConnectionIdFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out NewConnectionIdFrame frame)
     {
         frame = default;
         if (type != FrameType.NewConnectionId

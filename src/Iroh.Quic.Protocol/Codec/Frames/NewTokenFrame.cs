@@ -11,7 +11,7 @@ internal readonly ref struct NewTokenFrame
     public ReadOnlySpan<byte> Token { get; }
 
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out NewTokenFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out NewTokenFrame frame)
     {
         frame = default;
         if (type != FrameType.NewToken

@@ -8,7 +8,7 @@ namespace Iroh.Quic.Protocol.Codec.Frames;
 internal readonly record struct PaddingFrame(int Length)
 {
     /// <summary>Reads the rest of the run whose first zero byte was the type.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out PaddingFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out PaddingFrame frame)
     {
         int more = reader.Rest.IndexOfAnyExcept((byte)0);
         if (more < 0)

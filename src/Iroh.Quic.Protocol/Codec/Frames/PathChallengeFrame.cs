@@ -10,7 +10,7 @@ internal readonly record struct PathChallengeFrame(ulong Data)
     public const int EncodedLength = 1 + sizeof(ulong);
 
     /// <summary>Reads the field behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out PathChallengeFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out PathChallengeFrame frame)
     {
         frame = default;
         if (type != FrameType.PathChallenge || !reader.TryReadBytes(sizeof(ulong), out ReadOnlySpan<byte> data))

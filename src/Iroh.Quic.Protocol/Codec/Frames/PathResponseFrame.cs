@@ -10,7 +10,7 @@ internal readonly record struct PathResponseFrame(ulong Data)
     public const int EncodedLength = 1 + sizeof(ulong);
 
     /// <summary>Reads the field behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out PathResponseFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out PathResponseFrame frame)
     {
         frame = default;
         if (type != FrameType.PathResponse || !reader.TryReadBytes(sizeof(ulong), out ReadOnlySpan<byte> data))

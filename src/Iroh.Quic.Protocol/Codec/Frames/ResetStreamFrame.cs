@@ -9,7 +9,7 @@ namespace Iroh.Quic.Protocol.Codec.Frames;
 internal readonly record struct ResetStreamFrame(StreamId StreamId, ulong ErrorCode, ulong FinalSize)
 {
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out ResetStreamFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out ResetStreamFrame frame)
     {
         frame = default;
         if (type != FrameType.ResetStream

@@ -5,7 +5,7 @@ namespace Iroh.Quic.Protocol.Codec.Frames;
 internal readonly record struct RetireConnectionIdFrame(ulong SequenceNumber)
 {
     /// <summary>Reads the field behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out RetireConnectionIdFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out RetireConnectionIdFrame frame)
     {
         frame = default;
         if (type != FrameType.RetireConnectionId || !reader.TryReadVarInt(out ulong value))

@@ -8,7 +8,7 @@ namespace Iroh.Quic.Protocol.Codec.Frames;
 internal readonly record struct StreamDataBlockedFrame(StreamId StreamId, ulong Limit)
 {
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out StreamDataBlockedFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out StreamDataBlockedFrame frame)
     {
         frame = default;
         if (type != FrameType.StreamDataBlocked || !reader.TryReadVarInt(out ulong id) || !reader.TryReadVarInt(out ulong value))

@@ -39,7 +39,7 @@ internal readonly ref struct StreamFrame
     public ulong End => Offset + (ulong)Data.Length;
 
     /// <summary>Reads the fields behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out StreamFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out StreamFrame frame)
     {
         frame = default;
         ulong offset = 0;

@@ -11,7 +11,7 @@ internal readonly record struct StreamsBlockedFrame(StreamDirection Direction, u
     public const ulong CountMax = 1UL << 60;
 
     /// <summary>Reads the field behind the type. False: FRAME_ENCODING_ERROR.</summary>
-    public static bool TryRead(ref WireReader reader, ulong type, out StreamsBlockedFrame frame)
+    public static bool TryRead(scoped ref WireReader reader, ulong type, out StreamsBlockedFrame frame)
     {
         frame = default;
         if (type is not (FrameType.StreamsBlockedBidirectional or FrameType.StreamsBlockedUnidirectional)
