@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Numerics;
-
 namespace Iroh.Cryptography;
 
 /// <summary>
@@ -9,13 +6,9 @@ namespace Iroh.Cryptography;
 /// </summary>
 internal static class Ed25519Point
 {
-    private static readonly BigInteger P = BigInteger.Pow(2, 255) - 19;
-
-    // -121665/121666 mod p (RFC 8032 §5.1).
-    private static readonly BigInteger D = BigInteger.Parse(
-        "37095705934669439343138083508754565189542113879843219016388785533085940283555", CultureInfo.InvariantCulture);
-
-    private static readonly BigInteger HalfOfPMinus1 = (P - 1) / 2;
+    // -121665/121666 mod p (RFC 8032 §5.1), little-endian.
+    private static readonly FieldElement D =
+        FieldElement.Read(Convert.FromHexString("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352"));
 
     /// <summary>
     /// The y coordinates, sign bit clear, of the eight points of small order, in all encodings that decompress to them:
@@ -54,15 +47,11 @@ internal static class Ed25519Point
     /// </summary>
     internal static bool IsOnCurve(ReadOnlySpan<byte> encoded)
     {
-        Span<byte> bytes = stackalloc byte[32];
-        encoded.CopyTo(bytes);
-        bytes[31] &= 0x7f;
-        BigInteger y = new BigInteger(bytes, isUnsigned: true) % P;
-        BigInteger ySquared = y * y % P;
-        BigInteger u = (ySquared + P - 1) % P;
-        BigInteger v = (D * ySquared + 1) % P;
+        FieldElement ySquared = FieldElement.Read(encoded).Square(1);
+        FieldElement u = ySquared - FieldElement.One;
+        FieldElement v = (D * ySquared) + FieldElement.One;
 
-        // v is never 0 because -1/d is no square, and u/v is a square exactly if uv = (u/v)v² is: Euler's criterion.
-        return BigInteger.ModPow(u * v % P, HalfOfPMinus1, P) <= 1;
+        // v is never 0 because -1/d is no square, and u/v is a square exactly if uv = (u/v)v² is.
+        return (u * v).IsSquare();
     }
 }
