@@ -77,9 +77,9 @@ internal sealed class ClientHandshake : IHandshake
             return failure;
         if (!_configuration.CipherSuites.Contains(hello.Suite))
             return new TlsFailure(TlsAlert.IllegalParameter, "the server chose a cipher suite that was not offered");
-        if (_retrySuite is { } retrySuite && hello.IsRetryRequest)
+        if (_retrySuite is not null && hello.IsRetryRequest)
             return new TlsFailure(TlsAlert.UnexpectedMessage, "a second HelloRetryRequest");
-        if (_retrySuite is { } earlier && earlier != hello.Suite)
+        if (_retrySuite is { } retrySuite && retrySuite != hello.Suite)
             return new TlsFailure(TlsAlert.IllegalParameter, "the server changed the cipher suite after HelloRetryRequest");
         if (hello.IsRetryRequest)
             return OnRetryRequest(hello, message);

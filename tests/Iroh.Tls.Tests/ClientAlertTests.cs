@@ -6,6 +6,7 @@ namespace Iroh.Tls.Tests;
 /// <summary>What a client answers to a server that does something wrong: one row per fault, with the alert that it must give.</summary>
 public sealed class ClientAlertTests
 {
+    private const ushort ServerName = 0;
     private const ushort EarlyData = 42;
 
     private static readonly Dictionary<string, (byte Alert, Func<byte[], byte[]> Edit)> All = new()
@@ -38,7 +39,7 @@ public sealed class ClientAlertTests
         ["no server_certificate_type"] = (TlsAlert.HandshakeFailure, Flight(HandshakeType.EncryptedExtensions, m => Without(m, ExtensionType.ServerCertificateType))),
         ["a list of certificate types"] = (TlsAlert.HandshakeFailure, Flight(HandshakeType.EncryptedExtensions, m => With(m, ExtensionType.ServerCertificateType, 1, 2))),
         ["X.509"] = (TlsAlert.HandshakeFailure, Flight(HandshakeType.EncryptedExtensions, m => With(m, ExtensionType.ServerCertificateType, 0))),
-        ["server_name that was not offered"] = (TlsAlert.UnsupportedExtension, Flight(HandshakeType.EncryptedExtensions, m => With(m, ExtensionType.ServerName))),
+        ["server_name that was not offered"] = (TlsAlert.UnsupportedExtension, Flight(HandshakeType.EncryptedExtensions, m => With(m, ServerName))),
         ["early_data that was not offered"] = (TlsAlert.UnsupportedExtension, Flight(HandshakeType.EncryptedExtensions, m => With(m, EarlyData))),
         ["key_share in EncryptedExtensions"] = (TlsAlert.IllegalParameter, Flight(HandshakeType.EncryptedExtensions, m => With(m, ExtensionType.KeyShare, 0, 0x1d))),
         ["unreadable EncryptedExtensions"] = (TlsAlert.DecodeError, Flight(HandshakeType.EncryptedExtensions, m => Body(m, b => b.SkipLast(1)))),

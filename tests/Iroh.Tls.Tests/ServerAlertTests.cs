@@ -6,6 +6,7 @@ namespace Iroh.Tls.Tests;
 /// <summary>What a server answers to a client that does something wrong: one row per fault, with the alert that it must give.</summary>
 public sealed class ServerAlertTests
 {
+    private const ushort ServerName = 0;
     private const int SuitesAt = 4 + 2 + 32 + 1;
 
     private static readonly byte[] P256Share = [.. Number(0x0017), .. Vector16(new byte[65])];
@@ -119,7 +120,7 @@ public sealed class ServerAlertTests
         {
             all.Reverse();
             all.Insert(0, (0x0a0a, [1, 2, 3]));
-            all.Add((ExtensionType.ServerName, [0, 4, 0, 0, 1, 97]));
+            all.Add((ServerName, [0, 4, 0, 0, 1, 97]));
             all.Add((ExtensionType.PskKeyExchangeModes, [1, 1]));
             all.Add((ExtensionType.PreSharedKey, [0, 1, 2, 3]));
         }));

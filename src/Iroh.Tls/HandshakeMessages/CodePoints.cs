@@ -3,7 +3,6 @@ namespace Iroh.Tls.HandshakeMessages;
 /// <summary>Extension types (RFC 8446 §4.2, RFC 7250 §3, RFC 9001 §8.2).</summary>
 internal static class ExtensionType
 {
-    internal const ushort ServerName = 0;
     internal const ushort SupportedGroups = 10;
     internal const ushort SignatureAlgorithms = 13;
     internal const ushort ApplicationLayerProtocolNegotiation = 16;
