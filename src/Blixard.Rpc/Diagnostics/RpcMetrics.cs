@@ -35,6 +35,8 @@ public sealed class RpcMetrics : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
+    internal bool Owns(Meter meter) => ReferenceEquals(meter, _meter);
+
     internal void CallServed(
         RpcMethod? method, RpcTransport transport, RpcStatusCode code, TimeSpan elapsed, long received, long sent) =>
         Ended("server", method, transport, code, elapsed, received, sent);

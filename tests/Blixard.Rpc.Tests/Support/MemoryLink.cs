@@ -153,8 +153,11 @@ internal sealed class FrameHost : IAsyncDisposable
 
     public P2pCaller Caller { get; }
 
+    /// <summary>Shuts the node down; a second time does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_running.IsCompleted)
+            return;
         Link.Close();
         await _stop.CancelAsync();
         await _running;
