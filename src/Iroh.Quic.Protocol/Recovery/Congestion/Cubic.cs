@@ -21,7 +21,6 @@ internal sealed class Cubic : CongestionController
     private double _windowMax;
     private double _windowBeforeEvent;
     private double _renoWindow;
-    private double _fraction;
     private double _k;
     private Instant _epochStart;
     private Instant _lastAckAt;
@@ -40,7 +39,7 @@ internal sealed class Cubic : CongestionController
             StartEpoch(now);
         _lastAckAt = now;
 
-        double window = Window + _fraction;
+        double window = Window;
         double elapsed = (now - _epochStart).TotalSeconds;
 
         // §4.3: the Reno-friendly estimate; from the window of the last event on it grows like Reno itself.
@@ -50,15 +49,11 @@ internal sealed class Cubic : CongestionController
         // §4.2: where the curve will be in one round trip, at most half a window further.
         double target = Math.Clamp(CurveAt(elapsed + smoothedRtt.TotalSeconds), window, 1.5 * window);
 
-        // §4.4, §4.5: (target - cwnd) / cwnd for each segment acknowledged. §4.3: never behind Reno.
-        double next = CurveAt(elapsed) < _renoWindow
-            ? Math.Max(window, _renoWindow)
-            : window + ((target - window) * acknowledged / window);
-
-        // The window is in whole bytes; what is left over counts in the next step, or slow curves would never move.
-        long whole = (long)next;
-        _fraction = next - whole;
-        return whole;
+        // §4.3: never behind Reno. §4.4, §4.5: else (target - cwnd) / cwnd for each segment acknowledged. Bytes cut off by
+        // rounding are not lost: the next target is a function of time, not of the window.
+        return CurveAt(elapsed) < _renoWindow
+            ? (long)Math.Max(window, _renoWindow)
+            : (long)(window + ((target - window) * acknowledged / window));
     }
 
     /// <inheritdoc/>
@@ -68,7 +63,6 @@ internal sealed class Cubic : CongestionController
         _windowMax = window < _windowMax ? window * (1 + Beta) / 2 : window;
         _windowBeforeEvent = window;
         _isInEpoch = false;
-        _fraction = 0;
 
         // §4.6 starts from flight_size and allows cwnd where growth stops while the window is not filled, as it does here.
         return (long)(window * Beta);
@@ -89,7 +83,6 @@ internal sealed class Cubic : CongestionController
     {
         // §4.8: as after a timeout, the curve starts anew when slow start ends.
         _isInEpoch = false;
-        _fraction = 0;
     }
 
     private void StartEpoch(Instant now)

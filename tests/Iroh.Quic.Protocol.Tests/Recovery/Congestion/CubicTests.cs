@@ -125,15 +125,17 @@ public class CubicTests
     }
 
     [Fact]
-    public void Growth_of_less_than_a_byte_per_ack_adds_up()
+    public void Bytes_cut_off_by_rounding_do_not_keep_a_large_window_from_the_curve()
     {
         Flow flow = new(TimeSpan.FromMilliseconds(100));
-        flow.SlowStartTo(20_000);
+        flow.SlowStartTo(10_000);
+        double max = flow.Segments;
         flow.Lose();
-        long before = flow.Controller.Window;
-        for (int i = 0; i < 3; i++)
+        double k = Math.Cbrt((max - flow.Segments) / 0.4);
+        while (flow.SecondsSinceLoss < k + 5)
             flow.Round();
-        Assert.True(flow.Controller.Window > before + Size);
+        double curve = (0.4 * Math.Pow(flow.SecondsSinceLoss - k, 3)) + max;
+        Assert.Equal(curve, flow.Segments, 15.0);
     }
 
     /// <summary>A sender that always fills its window, over a path of one constant delay; every second packet is acknowledged.</summary>
