@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Iroh.Quic.Protocol.Primitives;
 
 /// <summary>
@@ -23,6 +25,9 @@ public readonly record struct PacketNumber(ulong Value) : IComparable<PacketNumb
 
     /// <summary>The number after this one.</summary>
     public PacketNumber Next => new(Value + 1);
+
+    /// <summary>The number in decimal. The text a record makes by itself would show <see cref="Next"/>, and its next, without end.</summary>
+    public override string ToString() => Value.ToString(CultureInfo.InvariantCulture);
 
     /// <inheritdoc/>
     public int CompareTo(PacketNumber other) => Value.CompareTo(other.Value);

@@ -37,7 +37,7 @@ internal static class LongHeader
         PacketType type,
         in ConnectionId destinationId,
         in ConnectionId sourceId,
-        ReadOnlySpan<byte> token,
+        scoped ReadOnlySpan<byte> token,
         PacketNumber packetNumber,
         int packetNumberLength)
     {

@@ -32,7 +32,7 @@ internal static class RetryPacket
         in ConnectionId destinationId,
         in ConnectionId sourceId,
         in ConnectionId originalDestinationId,
-        ReadOnlySpan<byte> token)
+        scoped ReadOnlySpan<byte> token)
     {
         int start = writer.Position;
         writer.WriteByte((byte)(PacketHeader.LongBit | PacketHeader.FixedBit | ((int)PacketType.Retry << 4) | (randomByte & 0x0f)));

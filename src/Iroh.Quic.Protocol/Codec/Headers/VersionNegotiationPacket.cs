@@ -18,9 +18,9 @@ internal static class VersionNegotiationPacket
     public static void Write(
         ref WireWriter writer,
         byte randomByte,
-        ReadOnlySpan<byte> destinationId,
-        ReadOnlySpan<byte> sourceId,
-        ReadOnlySpan<uint> versions)
+        scoped ReadOnlySpan<byte> destinationId,
+        scoped ReadOnlySpan<byte> sourceId,
+        scoped ReadOnlySpan<uint> versions)
     {
         // RFC 9000 §17.2.1: the fixed bit SHOULD be 1, for those who share the port with other protocols.
         writer.WriteByte((byte)(PacketHeader.LongBit | PacketHeader.FixedBit | randomByte));
