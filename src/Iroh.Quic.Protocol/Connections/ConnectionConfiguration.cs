@@ -1,4 +1,5 @@
 using Iroh.Quic.Protocol.Codec;
+using Iroh.Quic.Protocol.Streams;
 
 namespace Iroh.Quic.Protocol.Connections;
 
@@ -46,13 +47,16 @@ public sealed record ConnectionConfiguration
     public ulong ConnectionReceiveWindow { get; init; } = VarInt.Max;
 
     /// <summary>
-    /// How many bytes the peer may send on one stream beyond what was read; bounds the memory a stream can take. Up to 2^62-1, default
-    /// 1,250,000: 12.5 MB/s at a round trip of 100 ms.
+    /// How many bytes the peer may send on one stream beyond what was read; with the number of streams it bounds the memory that a peer
+    /// can make this end hold. Up to 2^30, default 1,250,000: 12.5 MB/s at a round trip of 100 ms.
     /// </summary>
     public ulong StreamReceiveWindow { get; init; } = 1_250_000;
 
-    /// <summary>How many bytes of stream data may be written and not yet acknowledged, over all streams. Default 10,000,000.</summary>
-    public ulong SendWindow { get; init; } = 10_000_000;
+    /// <summary>How many bytes of one stream may be written and not yet acknowledged. At least 1, default 1 MiB: 10 MB/s at 100 ms.</summary>
+    public int StreamSendWindow { get; init; } = 1 << 20;
+
+    /// <summary>The same over all streams. At least 1, default 10,000,000.</summary>
+    public long SendWindow { get; init; } = 10_000_000;
 
     /// <summary>How many bidirectional streams the peer may have open at once. Up to 2^60, default 100.</summary>
     public ulong BidirectionalStreamsMax { get; init; } = 100;
@@ -68,10 +72,10 @@ public sealed record ConnectionConfiguration
     /// </summary>
     public int MaxDatagramFrameSize { get; init; } = 65535;
 
-    /// <summary>Bytes of received datagrams kept for the application; the oldest are dropped for newer ones. Default 1,250,000.</summary>
+    /// <summary>Bytes of received datagrams kept for the application; the oldest are dropped for newer ones. At most 2^30, default 1,250,000.</summary>
     public int DatagramReceiveBuffer { get; init; } = 1_250_000;
 
-    /// <summary>Bytes of datagrams queued to be sent before a send is blocked. Default 1 MiB.</summary>
+    /// <summary>Bytes of datagrams queued to be sent before a send is blocked. At most 2^30, default 1 MiB.</summary>
     public int DatagramSendBuffer { get; init; } = 1 << 20;
 
     /// <summary>The congestion controller. Default CUBIC.</summary>
@@ -93,13 +97,15 @@ public sealed record ConnectionConfiguration
         CheckRange(MaxUdpPayloadSize, 1200, 65527, nameof(MaxUdpPayloadSize));
         CheckRange(MtuMax, 1200, 65527, nameof(MtuMax));
         CheckRange(ConnectionReceiveWindow, 0UL, VarInt.Max, nameof(ConnectionReceiveWindow));
-        CheckRange(StreamReceiveWindow, 0UL, VarInt.Max, nameof(StreamReceiveWindow));
+        CheckRange(StreamReceiveWindow, 0UL, StreamConfiguration.StreamReceiveWindowMax, nameof(StreamReceiveWindow));
+        CheckRange(StreamSendWindow, 1, int.MaxValue, nameof(StreamSendWindow));
+        CheckRange(SendWindow, 1L, long.MaxValue, nameof(SendWindow));
         CheckRange(BidirectionalStreamsMax, 0UL, 1UL << 60, nameof(BidirectionalStreamsMax));
         CheckRange(UnidirectionalStreamsMax, 0UL, 1UL << 60, nameof(UnidirectionalStreamsMax));
         CheckRange(ActiveConnectionIdLimit, 2, 16, nameof(ActiveConnectionIdLimit));
         CheckRange(MaxDatagramFrameSize, 0, 65535, nameof(MaxDatagramFrameSize));
-        CheckRange(DatagramReceiveBuffer, 0, int.MaxValue, nameof(DatagramReceiveBuffer));
-        CheckRange(DatagramSendBuffer, 0, int.MaxValue, nameof(DatagramSendBuffer));
+        CheckRange(DatagramReceiveBuffer, 0, 1 << 30, nameof(DatagramReceiveBuffer));
+        CheckRange(DatagramSendBuffer, 0, 1 << 30, nameof(DatagramSendBuffer));
         CheckRange(PacketsPerKeyMax, 1UL, ulong.MaxValue, nameof(PacketsPerKeyMax));
     }
 

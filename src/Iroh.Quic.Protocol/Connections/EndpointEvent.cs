@@ -1,3 +1,4 @@
+using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic.Protocol.Connections;
@@ -37,5 +38,5 @@ public readonly record struct EndpointEvent
 
     internal NetworkAddress Remote { get; init; }
 
-    internal UInt128 ResetToken { get; init; }
+    internal StatelessResetToken ResetToken { get; init; }
 }

@@ -8,10 +8,10 @@ internal enum SentFrameKind : byte
     /// <summary>PING, and everything else whose loss needs no repair.</summary>
     Ping,
 
-    /// <summary>An ACK: A = largest packet number it acknowledged. When it arrives, older received ranges can go.</summary>
+    /// <summary>An ACK: Id = encryption level, A = largest packet number it acknowledged. When it arrives, older received ranges can go.</summary>
     Ack,
 
-    /// <summary>CRYPTO: A = offset, B = length.</summary>
+    /// <summary>CRYPTO: Id = encryption level, A = offset, B = length.</summary>
     Crypto,
 
     /// <summary>STREAM: Id = stream, A = offset, B = length, Flag = FIN.</summary>

@@ -1,0 +1,378 @@
+using Iroh.Cryptography;
+using Iroh.Quic.Protocol.ConnectionIds;
+using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.Datagrams;
+using Iroh.Quic.Protocol.Diagnostics;
+using Iroh.Quic.Protocol.Inbound;
+using Iroh.Quic.Protocol.Outbound;
+using Iroh.Quic.Protocol.Paths;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Quic.Protocol.Recovery;
+using Iroh.Quic.Protocol.Spaces;
+using Iroh.Quic.Protocol.Streams;
+using Iroh.Quic.Protocol.Timers;
+using Iroh.Quic.Protocol.TransportParameters;
+using Iroh.Tls;
+
+namespace Iroh.Quic.Protocol.Connections;
+
+/// <summary>
+/// One QUIC connection (RFC 9000, 9001, 9002, 9221), either end, without sockets, clock or threads.
+/// <para>
+/// Inputs: <see cref="HandleDatagram"/>, <see cref="HandleTimeout"/> and the commands of the application. Outputs, to be drained after every
+/// input in this order: <see cref="TryGetTransmit"/> until false, <see cref="NextTimeout"/>, <see cref="TryGetEndpointEvent"/> until false,
+/// <see cref="TryGetEvent"/> until false. Endpoint events must reach the endpoint before the datagrams leave.
+/// </para>
+/// <para>One owner at a time; nothing here is thread-safe. Created by <see cref="Endpoint.EndpointCore"/>.</para>
+/// </summary>
+public sealed class Connection : IDisposable
+{
+    private readonly ConnectionState _state = new();
+    private readonly ConnectionKeys _keys = new();
+    private readonly Lifecycle _lifecycle;
+    private readonly Handshake _handshake;
+    private readonly HandshakeProgress _progress;
+    private readonly StreamTable _streams;
+    private readonly DatagramQueue _datagrams;
+    private readonly PathTable _paths;
+    private readonly PathMovement _movement;
+    private readonly DatagramReceiver _receiver;
+    private readonly Acknowledgements _acknowledgements;
+    private readonly SendScheduler _scheduler;
+    private readonly DatagramBuilder _builder;
+    private readonly SentPacketLog _sentPackets;
+    private readonly KeyUpdateSchedule _keyUpdates;
+    private readonly ConnectionEvents _events = new();
+    private readonly ResetTokenRoute _resetToken = new();
+    private readonly Queue<EndpointEvent> _endpointEvents = new();
+    private readonly TraceSink? _trace;
+    private ulong _tracedKeyUpdates;
+    private ulong _datagramsSent, _datagramsReceived, _bytesSent, _bytesReceived;
+
+    internal Connection(Instant now, ConnectionSetup setup)
+    {
+        ConnectionConfiguration configuration = setup.Configuration;
+        RandomSource random = setup.Random;
+        Side = setup.Side;
+        _trace = setup.Trace;
+
+        // Rooms that stand alone.
+        var ids = new HandshakeIds(Side, setup.LocalId, setup.OriginalDestinationId, setup.PeerId);
+        var crypto = new CryptoStreams(new BlockPool());
+        var pending = new PendingFrames();
+        var idle = new IdleTimeout(configuration.MaxIdleTimeout);
+        var headerFields = new HeaderFields(setup.LocalId, random);
+        var pathFactory = new NetworkPathFactory(configuration);
+        var initial = new PacketNumberSpace(EncryptionLevel.Initial, random);
+        var handshake = new PacketNumberSpace(EncryptionLevel.Handshake, random);
+        _streams = new StreamTable(Side, LocalParameters.StreamsOf(setup), _events.FromStreams);
+        _datagrams = new DatagramQueue(
+            configuration.MaxDatagramFrameSize, configuration.DatagramReceiveBuffer, configuration.DatagramSendBuffer);
+        _keyUpdates = new KeyUpdateSchedule(configuration.PacketsPerKeyMax);
+        _movement = new PathMovement(pathFactory, configuration.KeepAliveInterval, _trace);
+        Path path = CreateHandshakePath(setup, pathFactory, initial, handshake);
+        _paths = new PathTable(path);
+
+        // Outbound.
+        var spaces = new PacketSpaces(initial, handshake, path);
+        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, random);
+        _sentPackets = new SentPacketLog(spaces, _trace);
+        _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler);
+        _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _sentPackets);
+
+        // Inbound.
+        var fates = new SentFrameFates(crypto, _streams, pending, spaces);
+        _acknowledgements = new Acknowledgements(_keys, spaces, filler, fates, _trace);
+        _lifecycle = new Lifecycle(_state, _keys, _paths, idle, _endpointEvents, _trace);
+        _handshake = new Handshake(CreateTls(setup), crypto, _keys);
+        _progress = new HandshakeProgress(
+            setup, _state, _keys, crypto, _handshake, ids, _paths, _streams, _datagrams, _acknowledgements, pending, idle, pathFactory,
+            _events, _endpointEvents);
+        var dispatcher = new FrameDispatcher(Side, crypto, _streams, _datagrams, _acknowledgements);
+        _receiver = new DatagramReceiver(
+            setup, _state, _lifecycle, _keys, ids, _progress, _paths, _movement, spaces, headerFields, _acknowledgements, dispatcher,
+            _endpointEvents);
+
+        _keys.SetInitial(setup.OriginalDestinationId, Side);
+        _lifecycle.RestartIdleTimer(now);
+    }
+
+    /// <summary>Which end this is.</summary>
+    public Side Side { get; }
+
+    /// <summary>Where the connection is in its life.</summary>
+    public ConnectionPhase Phase => _state.Phase;
+
+    /// <summary>Why the connection ended; null while it has not.</summary>
+    public CloseReason? CloseReason => _state.Reason;
+
+    /// <summary>Whether nothing will be sent or received any more; the connection can be dropped.</summary>
+    public bool IsDrained => _state.Phase == ConnectionPhase.Drained;
+
+    /// <summary>Whether the connection ended because the peer has proven to be somebody else than was dialled.</summary>
+    public bool IsPeerMismatch => _handshake.IsPeerMismatch;
+
+    /// <summary>The protocol that both ends agreed on (ALPN); empty until <see cref="ConnectionEventKind.Connected"/>.</summary>
+    public ReadOnlyMemory<byte> ApplicationProtocol => _handshake.ApplicationProtocol;
+
+    /// <summary>The peer's proven Ed25519 public key, 32 bytes; empty until <see cref="ConnectionEventKind.Connected"/>.</summary>
+    public ReadOnlyMemory<byte> PeerPublicKey => _handshake.PeerPublicKey;
+
+    /// <summary>The addresses in use.</summary>
+    public FourTuple Address => _paths.First.Current.Address;
+
+    /// <summary>The longest datagram that can be sent now, in bytes; 0 if the peer takes none. Changes with the path's MTU.</summary>
+    public int MaxDatagramSize => _datagrams.MaxLength(FrameFiller.PacketSpace(_paths.First));
+
+    /// <summary>When to call <see cref="HandleTimeout"/>, <see cref="Instant.Never"/> if not. May be in the past: then at once.</summary>
+    public Instant NextTimeout
+    {
+        get
+        {
+            Instant next = _lifecycle.NextTimeout;
+            if (!_state.IsOpen)
+                return next;
+            for (int i = 0; i < _paths.Count; i++)
+                next = Instant.Min(next, _paths[i].Timers.Next);
+            return _keys.Application is { } keys ? Instant.Min(next, keys.NextTimeout) : next;
+        }
+    }
+
+    /// <summary>Counters and measurements as they are now.</summary>
+    public ConnectionStatistics Statistics
+    {
+        get
+        {
+            PathRecovery recovery = _paths.First.Current.Recovery;
+            return new ConnectionStatistics
+            {
+                SmoothedRtt = recovery.Rtt.Smoothed,
+                MinRtt = recovery.Rtt.Min,
+                LatestRtt = recovery.Rtt.FirstSampleAt == Instant.Never ? TimeSpan.Zero : recovery.Rtt.Latest,
+                CongestionWindow = (ulong)recovery.Congestion.Window,
+                BytesInFlight = (ulong)recovery.Congestion.BytesInFlight,
+                Mtu = recovery.Mtu.Current,
+                BytesSent = _bytesSent,
+                BytesReceived = _bytesReceived,
+                BytesLost = _acknowledgements.BytesLost,
+                DatagramsSent = _datagramsSent,
+                DatagramsReceived = _datagramsReceived,
+                PacketsSent = _sentPackets.PacketsSent,
+                PacketsReceived = _receiver.PacketsReceived,
+                PacketsLost = _acknowledgements.PacketsLost,
+                PacketsDropped = _receiver.PacketsDropped,
+                CongestionEvents = (ulong)recovery.Congestion.CongestionEvents,
+                KeyUpdates = _tracedKeyUpdates,
+                ProbeTimeouts = _acknowledgements.ProbeTimeouts,
+                Migrations = _movement.Migrations,
+            };
+        }
+    }
+
+    /// <summary>Takes a datagram that the endpoint routed here.</summary>
+    /// <param name="now">When it arrived, not before the time of any earlier call.</param>
+    /// <param name="path">Its source as remote and its destination as local address.</param>
+    /// <param name="ecn">Its ECN mark.</param>
+    /// <param name="datagram">Its bytes. They are decrypted in place; the buffer is the caller's again on return.</param>
+    public void HandleDatagram(Instant now, FourTuple path, EcnCodepoint ecn, Span<byte> datagram)
+    {
+        _datagramsReceived++;
+        _bytesReceived += (ulong)datagram.Length;
+        _receiver.Handle(now, path, ecn, datagram);
+        UpdateTimers(now);
+    }
+
+    /// <summary>Handles the timers that have expired; harmless if none has.</summary>
+    public void HandleTimeout(Instant now)
+    {
+        _lifecycle.HandleTimeout(now);
+        if (_state.IsOpen)
+        {
+            _keys.Application?.HandleTimeout(now);
+            for (int i = 0; i < _paths.Count; i++)
+            {
+                Path path = _paths[i];
+                path.Timers.TryExpire(PathTimer.Pacing, now);
+                _movement.HandleTimeout(now, path);
+                if (path.Timers.TryExpire(PathTimer.LossDetection, now))
+                    _acknowledgements.OnLossTimeout(now, path);
+            }
+        }
+
+        UpdateTimers(now);
+    }
+
+    /// <summary>Writes the next datagrams that should be sent.</summary>
+    /// <param name="now">The time of sending.</param>
+    /// <param name="buffer">At least 1200 bytes, better <paramref name="segmentsMax"/> times the largest MTU that is configured.</param>
+    /// <param name="segmentsMax">How many datagrams of one size may be written one after the other. At least 1.</param>
+    /// <param name="transmit">What was written.</param>
+    /// <returns>False if there is nothing to send now.</returns>
+    public bool TryGetTransmit(Instant now, Span<byte> buffer, int segmentsMax, out Transmit transmit)
+    {
+        transmit = default;
+        int length = 0, segmentSize = 0;
+        for (int segments = 0; segments < segmentsMax; segments++)
+        {
+            int space = segments == 0 ? buffer.Length : segmentSize;
+            if (buffer.Length - length < Math.Max(space, MtuDiscovery.BaseSize) || !TryPrepareKeys(now))
+                break;
+            SendPlan plan = _scheduler.Next(now, space);
+            EcnCodepoint mark = MarkOf(plan);
+            bool joins = segments == 0 || (plan.Kind == SendKind.Packets && plan.SizeMax == segmentSize && plan.Address == transmit.Path && mark == transmit.Ecn);
+            if (plan.Kind == SendKind.Nothing || !joins)
+                break;
+            BuiltDatagram built = _builder.Build(now, plan, buffer[length..], _state);
+            if (built.Length == 0)
+                break;
+            OnDatagramBuilt(now, plan, built);
+            length += built.Length;
+            if (segments == 0)
+                segmentSize = built.Length;
+            transmit = new Transmit(plan.Address, length, segmentSize, mark);
+            if (!built.IsOneRttOnly || built.Length < segmentSize)
+                break;
+        }
+
+        if (length > 0)
+            UpdateTimers(now);
+        return length > 0;
+    }
+
+    /// <summary>Takes the next change for the endpoint's routing tables.</summary>
+    public bool TryGetEndpointEvent(out EndpointEvent e) => _endpointEvents.TryDequeue(out e);
+
+    /// <summary>Takes the next event for the application.</summary>
+    public bool TryGetEvent(out ConnectionEvent e) => _events.TryTake(_datagrams, isClosed: _state.Reason is not null, out e);
+
+    /// <summary>Opens a stream. False at the peer's limit; <see cref="ConnectionEventKind.StreamsAvailable"/> follows when it moves.</summary>
+    public bool TryOpenStream(StreamDirection direction, out StreamId id)
+    {
+        id = default;
+        return _state.IsOpen && _streams.TryOpenStream(direction, out id);
+    }
+
+    /// <summary>Takes the peer's next stream in the order of ids. False if there is none; <see cref="ConnectionEventKind.StreamOpened"/> follows.</summary>
+    public bool TryAcceptStream(StreamDirection direction, out StreamId id) => _streams.TryAcceptStream(direction, out id);
+
+    /// <summary>Writes to a stream.</summary>
+    /// <param name="id">The stream.</param>
+    /// <param name="data">Copied; the caller's again on return.</param>
+    public StreamWrite Write(StreamId id, ReadOnlySpan<byte> data) =>
+        _state.IsOpen ? _streams.Write(id, data) : new StreamWrite(0, StreamStatus.Closed);
+
+    /// <summary>Ends a stream after what was written: Ok, Stopped, or Closed if it was ended or given up before.</summary>
+    public StreamStatus Finish(StreamId id) => _state.IsOpen ? _streams.Finish(id) : StreamStatus.Closed;
+
+    /// <summary>Gives the sending half of a stream up (RESET_STREAM).</summary>
+    /// <param name="id">The stream.</param>
+    /// <param name="code">The application's reason, at most 2^62-1.</param>
+    public StreamStatus Reset(StreamId id, ulong code) => _state.IsOpen ? _streams.Reset(id, code) : StreamStatus.Closed;
+
+    /// <summary>Gives the receiving half of a stream up (STOP_SENDING).</summary>
+    /// <param name="id">The stream.</param>
+    /// <param name="code">The application's reason, at most 2^62-1.</param>
+    public StreamStatus StopSending(StreamId id, ulong code) => _state.IsOpen ? _streams.StopSending(id, code) : StreamStatus.Closed;
+
+    /// <summary>Reads from a stream; also after the connection has ended, as long as there is data.</summary>
+    public StreamRead Read(StreamId id, Span<byte> destination) => _streams.Read(id, destination);
+
+    /// <summary>Queues a datagram (RFC 9221), at most <see cref="MaxDatagramSize"/> bytes. It may get lost.</summary>
+    public DatagramSend SendDatagram(ReadOnlySpan<byte> data) =>
+        _state.IsOpen ? _datagrams.Send(data, FrameFiller.PacketSpace(_paths.First)) : DatagramSend.Unsupported;
+
+    /// <summary>Copies the oldest received datagram out. False if there is none, or if it does not fit: <paramref name="length"/> tells which.</summary>
+    public bool TryReceiveDatagram(Span<byte> destination, out int length)
+    {
+        bool received = _datagrams.TryReceive(destination, out length);
+        if (!received && length == 0)
+            _events.AwaitDatagram();
+        return received;
+    }
+
+    /// <summary>
+    /// Ends the connection at the application's wish. What was not sent is dropped. Before the handshake is complete the peer learns only
+    /// that it was the application (RFC 9000 §10.2.3). Does nothing if the connection has ended already.
+    /// </summary>
+    /// <param name="now">The present.</param>
+    /// <param name="applicationCode">At most 2^62-1.</param>
+    /// <param name="reason">UTF-8, copied; cut to what fits into a packet.</param>
+    public void Close(Instant now, ulong applicationCode, ReadOnlySpan<byte> reason)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(applicationCode, Codec.VarInt.Max);
+        _lifecycle.Close(now, new CloseReason(CloseCause.LocalApplication, applicationCode, 0, reason.ToArray()));
+    }
+
+    /// <summary>Updates the 1-RTT keys as soon as RFC 9001 §6.1 allows it.</summary>
+    public void UpdateKeys() => _keyUpdates.IsWanted = true;
+
+    /// <summary>Wipes the keys. For an owner that drops the connection before it is drained; nothing can be sent or read afterwards.</summary>
+    public void Dispose() => _keys.Dispose();
+
+    private static Path CreateHandshakePath(
+        ConnectionSetup setup, NetworkPathFactory factory, PacketNumberSpace initial, PacketNumberSpace handshake)
+    {
+        bool isClient = setup.Side == Side.Client;
+        var application = new PacketNumberSpace(EncryptionLevel.Application, setup.Random);
+        return new Path(
+            PathId.Zero,
+            new NetworkPath(setup.Address, factory.CreateRecovery(0, isValidated: isClient), isValidated: isClient),
+            application,
+            new LossDetector(setup.Side, initial, handshake, application),
+            new LocalIds(PathId.Zero, setup.LocalId),
+            new RemoteIds(PathId.Zero, setup.Configuration.ActiveConnectionIdLimit, setup.PeerId ?? setup.OriginalDestinationId));
+    }
+
+    private static TlsSession CreateTls(ConnectionSetup setup)
+    {
+        byte[] parameters = TransportParameterWriter.Write(LocalParameters.Of(setup), setup.Random);
+        TlsConfiguration tls = setup.Tls with { TransportParameters = parameters };
+        return setup.Side == Side.Client ? TlsSession.CreateClient(tls, setup.Random) : TlsSession.CreateServer(tls, setup.Random);
+    }
+
+    private static EcnCodepoint MarkOf(in SendPlan plan) =>
+        plan.Kind is SendKind.Packets or SendKind.MtuProbe ? plan.Path.Current.Recovery.Ecn.Mark : EcnCodepoint.NotEct;
+
+    private bool TryPrepareKeys(Instant now)
+    {
+        if (!_state.IsOpen || _keys.Application is not { } keys || _keyUpdates.PrepareToSend(now, keys) is not { } error)
+            return true;
+        _lifecycle.Close(now, error);
+        return true; // the close itself can still be sealed
+    }
+
+    private void OnDatagramBuilt(Instant now, in SendPlan plan, in BuiltDatagram built)
+    {
+        _datagramsSent++;
+        _bytesSent += (ulong)built.Length;
+        (plan.Network ?? plan.Path.Current).Recovery.Amplification.OnDatagramSent(built.Length);
+        if (plan.Kind == SendKind.Close)
+            _state.OnCloseSent();
+        if (built.IsAckEliciting)
+            _lifecycle.OnAckElicitingSent(now);
+        if (built.HasHandshakePacket)
+            _progress.OnHandshakePacketSent(now);
+        if (_state.IsHandshakeComplete)
+            _movement.OnActivity(now, plan.Path);
+    }
+
+    private void UpdateTimers(Instant now)
+    {
+        if (_keys.Application is { } keys && keys.Generation != _tracedKeyUpdates)
+        {
+            _tracedKeyUpdates = keys.Generation;
+            _trace?.KeysUpdated(now, keys.Generation);
+        }
+
+        for (int i = 0; i < _paths.Count; i++)
+        {
+            Path path = _paths[i];
+            _resetToken.Update(path, _endpointEvents);
+            if (!_state.IsOpen)
+                continue;
+            path.Timers[PathTimer.LossDetection] = path.Loss.Deadline(path.Current.Recovery);
+            path.Timers[PathTimer.AckDelay] = path.Space.Acks.Deadline;
+            PathMovement.UpdateChallengeTimer(now, path);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+using Iroh.Cryptography;
+using Iroh.Quic.Protocol.Codec;
+using Iroh.Quic.Protocol.Codec.Frames;
+using Iroh.Quic.Protocol.Codec.Headers;
+using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.Datagrams;
+using Iroh.Quic.Protocol.Paths;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Quic.Protocol.Spaces;
+using Iroh.Quic.Protocol.Streams;
+using Iroh.Quic.Protocol.TransportParameters;
+using Iroh.Tls;
+
+namespace Iroh.Quic.Protocol.Outbound;
+
+/// <summary>
+/// Fills a packet with what the rooms have to say, always in the same order: ACK, CRYPTO, control frames, datagrams, streams. The order
+/// is that of how much the peer waits for it.
+/// </summary>
+internal sealed class FrameFiller
+{
+    private readonly CryptoStreams _crypto;
+    private readonly StreamTable _streams;
+    private readonly DatagramQueue _datagrams;
+    private readonly PendingFrames _pending;
+    private readonly RandomSource _random;
+
+    public FrameFiller(
+        CryptoStreams crypto, StreamTable streams, DatagramQueue datagrams, PendingFrames pending, RandomSource random)
+    {
+        _crypto = crypto;
+        _streams = streams;
+        _datagrams = datagrams;
+        _pending = pending;
+        _random = random;
+    }
+
+    /// <summary>Whether anything but acknowledgements waits at this level, on this path.</summary>
+    public bool HasData(EncryptionLevel level, Path path)
+    {
+        if (_crypto.HasDataToSend(level))
+            return true;
+        return level == EncryptionLevel.Application
+            && (_streams.HasPendingFrames || _datagrams.HasPendingFrames || HasControl(path));
+    }
+
+    /// <summary>Bytes of frames that a full 1-RTT packet on the path has room for, whatever its packet number.</summary>
+    public static int PacketSpace(Path path) => path.Current.Recovery.Mtu.Current
+        - ShortHeader.EncodedLength(path.RemoteIds.Active.Length, PacketNumberCodec.LengthMax) - PacketBuilder.TagLength;
+
+    /// <summary>Writes what waits at the level.</summary>
+    /// <param name="now">The time of sending.</param>
+    /// <param name="writer">The packet's payload, empty; ends where the payload must end.</param>
+    /// <param name="packet">Gets what was written.</param>
+    /// <param name="path">The path the packet goes out on.</param>
+    /// <param name="space">Its packet number space.</param>
+    /// <param name="withData">Whether congestion control allows more than acknowledgements.</param>
+    public void Fill(Instant now, ref WireWriter writer, OpenPacket packet, Path path, PacketNumberSpace space, bool withData)
+    {
+        WriteAck(now, ref writer, packet, space);
+        if (!withData)
+            return;
+        int before = packet.Frames.Count;
+        _crypto.WriteFrames(packet.Level, ref writer, packet.Frames);
+        if (packet.Level == EncryptionLevel.Application)
+        {
+            WriteControl(now, ref writer, packet.Frames, path);
+            _datagrams.WriteFrames(ref writer, PacketSpace(path), packet.Frames);
+            _streams.WriteFrames(ref writer, packet.Frames);
+        }
+
+        // RFC 9002 §6.2.4: a probe is ack-eliciting; what it repeats was queued before, and if there was nothing, PING will do.
+        if (packet.Frames.Count == before && (space.ProbesPending > 0 || (path.WantsPing && packet.Level == EncryptionLevel.Application)))
+            WritePing(ref writer, packet.Frames);
+        packet.IsAckEliciting = packet.Frames.Count > before;
+        if (packet.IsAckEliciting && packet.Level == EncryptionLevel.Application)
+            path.WantsPing = false;
+    }
+
+    /// <summary>Writes PING: the content of an MTU probe.</summary>
+    public static void WritePing(ref WireWriter writer, SentFrameList frames)
+    {
+        if (writer.Remaining < 1)
+            return;
+        writer.WriteVarInt(FrameType.Ping);
+        frames.Add(new SentFrame(SentFrameKind.Ping, false, 0, 0, 0));
+    }
+
+    /// <summary>Writes an ACK of everything received, if there is anything that is not yet acknowledged.</summary>
+    public static void WriteAck(Instant now, ref WireWriter writer, OpenPacket packet, PacketNumberSpace space)
+    {
+        ReceivedPackets received = space.Received;
+        if ((!space.Acks.ShouldBundle && !space.Acks.IsAckDue(now)) || received.Ranges.IsEmpty)
+            return;
+        ReadOnlySpan<PacketNumberRange> ranges = received.Ranges;
+        EcnCounts counts = received.EcnCounts;
+        ulong delay = AckFrame.EncodeDelay(now - received.LargestReceivedAt, TransportParameterSet.DefaultAckDelayExponent);
+        if (!AckFrame.TryWrite(ref writer, ranges, delay, counts == default ? null : counts, out _))
+            return;
+        packet.ContainsAck = true;
+        packet.Frames.Add(new SentFrame(SentFrameKind.Ack, false, (ulong)packet.Level, ranges[0].Last.Value, 0));
+    }
+
+    /// <summary>Writes CONNECTION_CLOSE as the level allows it, its reason cut to what fits.</summary>
+    public static void WriteClose(ref WireWriter writer, EncryptionLevel level, CloseReason reason)
+    {
+        bool isApplication = reason.Cause == CloseCause.LocalApplication;
+        ConnectionCloseFrame frame;
+        if (!isApplication)
+            frame = ConnectionCloseFrame.Transport(reason.Code, reason.FrameType, reason.Reason.Span);
+        else if (level == EncryptionLevel.Application)
+            frame = ConnectionCloseFrame.Application(reason.Code, reason.Reason.Span);
+        else
+            frame = ConnectionCloseFrame.Transport(TransportErrorCode.ApplicationError, 0, default); // RFC 9000 §10.2.3: tells nothing of the application
+        frame.TruncateTo(writer.Remaining).Write(ref writer);
+    }
+
+    /// <summary>Writes PATH_RESPONSE and PATH_CHALLENGE for a 4-tuple, as far as they are owed there (RFC 9000 §8.2).</summary>
+    public void WritePathValidation(Instant now, ref WireWriter writer, SentFrameList frames, Path path, NetworkPath? network, FourTuple address)
+    {
+        if (writer.Remaining >= PathFrameLength && path.Responses.TryTake(address, out ulong response))
+        {
+            new PathResponseFrame(response).Write(ref writer);
+            frames.Add(new SentFrame(SentFrameKind.PathResponse, false, path.Id.Value, 0, 0));
+        }
+
+        if (network is null || !network.Validator.WantsChallenge || writer.Remaining < PathFrameLength)
+            return;
+        ulong challenge = _random.NextUInt64();
+        new PathChallengeFrame(challenge).Write(ref writer);
+        network.Validator.OnChallengeSent(now, challenge);
+        frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, path.Id.Value, 0, 0));
+    }
+
+    private const int PathFrameLength = 9;
+
+    private bool HasControl(Path path) =>
+        _pending.HandshakeDone || path.WantsPing || path.Current.Validator.WantsChallenge
+        || path.Responses.IsOwedOn(path.Current.Address)
+        || path.RemoteIds.TryGetRetirement(out _) || path.LocalIds.TryGetAnnouncement(out _);
+
+    private void WriteControl(Instant now, ref WireWriter writer, SentFrameList frames, Path path)
+    {
+        WritePathValidation(now, ref writer, frames, path, path.Current, path.Current.Address);
+        if (_pending.HandshakeDone && writer.Remaining >= 1)
+        {
+            writer.WriteVarInt(FrameType.HandshakeDone);
+            _pending.HandshakeDone = false;
+            frames.Add(new SentFrame(SentFrameKind.HandshakeDone, false, 0, 0, 0));
+        }
+
+        while (path.RemoteIds.TryGetRetirement(out RetireConnectionIdFrame retirement) && writer.Remaining >= retirement.EncodedLength)
+        {
+            retirement.Write(ref writer);
+            path.RemoteIds.OnRetirementSent(retirement.SequenceNumber);
+            frames.Add(new SentFrame(SentFrameKind.RetireConnectionId, false, path.Id.Value, retirement.SequenceNumber, 0));
+        }
+
+        while (path.LocalIds.TryGetAnnouncement(out NewConnectionIdFrame issued) && writer.Remaining >= issued.EncodedLength)
+        {
+            issued.Write(ref writer);
+            path.LocalIds.OnAnnouncementSent(issued.SequenceNumber);
+            frames.Add(new SentFrame(SentFrameKind.NewConnectionId, false, path.Id.Value, issued.SequenceNumber, 0));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.Paths;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Quic.Protocol.Recovery;
+using Iroh.Quic.Protocol.Timers;
+using Iroh.Tls;
+
+namespace Iroh.Quic.Protocol.Outbound;
+
+/// <summary>Decides what the next datagram is for, and on which path it leaves.</summary>
+internal sealed class SendScheduler
+{
+    private readonly ConnectionState _state;
+    private readonly ConnectionKeys _keys;
+    private readonly PathTable _paths;
+    private readonly PacketSpaces _spaces;
+    private readonly FrameFiller _filler;
+
+    public SendScheduler(ConnectionState state, ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler)
+    {
+        _state = state;
+        _keys = keys;
+        _paths = paths;
+        _spaces = spaces;
+        _filler = filler;
+    }
+
+    /// <summary>The next datagram, of kind <see cref="SendKind.Nothing"/> if there is none now.</summary>
+    /// <param name="now">The time of sending.</param>
+    /// <param name="space">Bytes that the caller's buffer has room for.</param>
+    public SendPlan Next(Instant now, int space)
+    {
+        if (!_state.IsOpen)
+            return _state.OwesClose ? PlanClose(space) : default;
+        for (int i = 0; i < _paths.Count; i++)
+        {
+            Path path = _paths[i];
+            SendPlan plan = PlanOffPath(path, space);
+            if (plan.Kind == SendKind.Nothing)
+                plan = PlanOnPath(now, path, space);
+            if (plan.Kind != SendKind.Nothing)
+                return plan;
+        }
+
+        return default;
+    }
+
+    private SendPlan PlanClose(int space)
+    {
+        Path path = _paths.First;
+        int size = SizeMax(path.Current, MtuDiscovery.BaseSize, space);
+        return size == 0 ? default : new SendPlan(SendKind.Close, path, path.Current, path.Current.Address, size, WithData: false);
+    }
+
+    private SendPlan PlanOffPath(Path path, int space)
+    {
+        if (_keys.Application is null)
+            return default;
+        if (path.Responses.TryPeekElsewhere(path.Current.Address, out FourTuple address, out int sizeMax))
+            return new SendPlan(SendKind.OffPath, path, null, address, Math.Min(sizeMax, space), WithData: true);
+        if (path.Previous is not { Validator.WantsChallenge: true } previous)
+            return default;
+        int size = SizeMax(previous, MtuDiscovery.BaseSize, space);
+        return size == 0 ? default : new SendPlan(SendKind.OffPath, path, previous, previous.Address, size, WithData: true);
+    }
+
+    private SendPlan PlanOnPath(Instant now, Path path, int space)
+    {
+        PathRecovery recovery = path.Current.Recovery;
+        int size = SizeMax(path.Current, recovery.Mtu.Current, space);
+        if (size == 0)
+            return default;
+        bool isAckDue = false, hasData = false, isProbe = false;
+        for (EncryptionLevel level = EncryptionLevel.Initial; level <= EncryptionLevel.Application; level++)
+        {
+            if (!_keys.Has(level) || _spaces.Find(level, path) is not { } numbers)
+                continue;
+            isAckDue |= numbers.Acks.IsAckDue(now);
+            isProbe |= numbers.ProbesPending > 0;
+            hasData |= _filler.HasData(level, path);
+        }
+
+        // RFC 9002 §6.2.4, §7.5: probes leave whatever the window says, and small enough for a path whose MTU has shrunk.
+        if (isProbe)
+            size = Math.Min(size, MtuDiscovery.BaseSize);
+        bool mayData = hasData && MaySendData(now, path, size);
+        if (isAckDue || isProbe || mayData)
+            return new SendPlan(SendKind.Packets, path, path.Current, path.Current.Address, size, mayData);
+        return PlanMtuProbe(now, path, space);
+    }
+
+    private static bool MaySendData(Instant now, Path path, int size)
+    {
+        PathRecovery recovery = path.Current.Recovery;
+        path.Timers.Stop(PathTimer.Pacing);
+        if (!recovery.Congestion.CanSend(size))
+            return false;
+        Instant at = recovery.Pacer.NextSendTime(
+            now, size, recovery.Congestion.Window, recovery.Rtt.Smoothed, recovery.Mtu.Current);
+        if (at <= now)
+            return true;
+        path.Timers[PathTimer.Pacing] = at;
+        return false;
+    }
+
+    private SendPlan PlanMtuProbe(Instant now, Path path, int space)
+    {
+        // RFC 9000 §14.3: not before the handshake is confirmed, and not to an address that may be somebody else's.
+        NetworkPath network = path.Current;
+        if (!_state.IsConfirmed || !network.Validator.IsValidated
+            || !network.Recovery.Mtu.TryGetProbe(now, out int size) || size > space || !network.Recovery.Congestion.CanSend(size))
+            return default;
+        return new SendPlan(SendKind.MtuProbe, path, network, network.Address, size, WithData: true);
+    }
+
+    // 0 if the address may get no whole datagram now (RFC 9000 §8.1): smaller ones would only delay the ones that have to be padded.
+    private static int SizeMax(NetworkPath network, int size, int space)
+    {
+        long budget = network.Recovery.Amplification.Budget;
+        return budget < MtuDiscovery.BaseSize ? 0 : (int)Math.Min(budget, Math.Min(size, space));
+    }
+}

@@ -1,0 +1,132 @@
+using Iroh.Quic.Protocol.ConnectionIds;
+using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Quic.Protocol.Recovery;
+using Iroh.Quic.Protocol.Spaces;
+using Iroh.Quic.Protocol.Timers;
+
+namespace Iroh.Quic.Protocol.Paths;
+
+/// <summary>
+/// One path id: its 1-RTT packet numbers, the connection ids of both ends, its timers, and the 4-tuple that it uses at the moment.
+/// <code>
+/// on one 4-tuple --Migrate--> on a new one, not validated, the last validated one kept
+///                  --OnResponse--> validated, the old one forgotten
+///                  --Revert--> back on the old one
+/// </code>
+/// </summary>
+internal sealed class Path
+{
+    /// <summary>The key phase bookkeeping of this path's packet numbers; <see cref="KeyUpdate"/> reads and writes it.</summary>
+    public KeyPhaseWindow KeyPhaseWindow;
+
+    private int _nextGeneration;
+
+    public Path(
+        PathId id, NetworkPath current, PacketNumberSpace space, LossDetector loss, LocalIds localIds, RemoteIds remoteIds)
+    {
+        Id = id;
+        Current = current;
+        Space = space;
+        Loss = loss;
+        LocalIds = localIds;
+        RemoteIds = remoteIds;
+        _nextGeneration = current.Recovery.Generation + 1;
+    }
+
+    /// <summary>The path id.</summary>
+    public PathId Id { get; }
+
+    /// <summary>The packet number space of 1-RTT packets.</summary>
+    public PacketNumberSpace Space { get; }
+
+    /// <summary>Finds lost packets and schedules probes, on the handshake's path for all levels.</summary>
+    public LossDetector Loss { get; }
+
+    /// <summary>The ids that this end has issued for the path.</summary>
+    public LocalIds LocalIds { get; }
+
+    /// <summary>The ids that the peer has issued for the path.</summary>
+    public RemoteIds RemoteIds { get; }
+
+    /// <summary>The path's timers.</summary>
+    public TimerTable<PathTimer> Timers { get; } = new();
+
+    /// <summary>Challenges to be answered.</summary>
+    public PathResponses Responses { get; } = new();
+
+    /// <summary>The 4-tuple in use.</summary>
+    public NetworkPath Current { get; private set; }
+
+    /// <summary>The last validated 4-tuple, while a newer one is being validated; null otherwise.</summary>
+    public NetworkPath? Previous { get; private set; }
+
+    /// <summary>Whether a PING is owed on the path for the sake of being heard.</summary>
+    public bool WantsPing { get; set; }
+
+    /// <summary>The probe timeout of application data without backoff (RFC 9002 §6.2.1).</summary>
+    public TimeSpan ProbeTimeout => Loss.ProbeTimeoutPeriod(Current.Recovery);
+
+    /// <summary>
+    /// The peer has moved to another address (RFC 9000 §9.3). With the same IP address the way there is taken to be the same, so what was
+    /// measured stays (§9.4); otherwise it starts afresh with <paramref name="createRecovery"/>'s result for the generation given to it.
+    /// </summary>
+    public void Migrate(FourTuple address, Func<int, PathRecovery> createRecovery)
+    {
+        NetworkPath before = Current;
+        PathRecovery old = before.Recovery;
+        var amplification = new AmplificationLimit(isValidated: false);
+        PathRecovery recovery;
+        if (address.Remote.HasSameAddress(before.Address.Remote))
+        {
+            recovery = new PathRecovery(old.Generation, old.Rtt, old.Congestion, old.Mtu, amplification);
+        }
+        else
+        {
+            PathRecovery fresh = createRecovery(_nextGeneration++);
+            recovery = new PathRecovery(fresh.Generation, fresh.Rtt, fresh.Congestion, fresh.Mtu, amplification);
+        }
+
+        // A 4-tuple that was never validated is not worth returning to (RFC 9000 §9.3.2).
+        if (before.Validator.IsValidated)
+            Previous = before;
+        Current = new NetworkPath(address, recovery, isValidated: false);
+        Current.Validator.Begin();
+        Previous?.Validator.Begin();
+    }
+
+    /// <summary>Validation of the new address failed: back to the one before (RFC 9000 §9.3.2). False if there is none.</summary>
+    public bool Revert()
+    {
+        if (Previous is not { } previous)
+            return false;
+        if (previous.Recovery.Generation != Current.Recovery.Generation)
+            Loss.Resume(previous.Recovery);
+
+        previous.Validator.Stop();
+        Current = previous;
+        Previous = null;
+        return true;
+    }
+
+    /// <summary>
+    /// A PATH_RESPONSE arrived (RFC 9000 §8.2.3). True if it validates an address; from which one it came does not matter, what was sent
+    /// to the address and came back does.
+    /// </summary>
+    public bool OnResponse(Instant now, ulong data, out NetworkPath validated)
+    {
+        validated = Current;
+        if (Current.Validator.OnResponse(now, data, out _))
+        {
+            Current.MarkValidated();
+            Previous = null;
+            return true;
+        }
+
+        // The old address still answers (RFC 9000 §9.3.3). If the peer is there, its next packet brings the path back.
+        if (Previous is not { } previous || !previous.Validator.OnResponse(now, data, out _))
+            return false;
+        validated = previous;
+        return true;
+    }
+}

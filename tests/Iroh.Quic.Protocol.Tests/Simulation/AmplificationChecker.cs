@@ -1,0 +1,36 @@
+using Iroh.Quic.Protocol.Primitives;
+
+namespace Iroh.Quic.Protocol.Tests.Simulation;
+
+/// <summary>
+/// Fails when the server sends to an address more than three times what it has received from there, unless the address was validated
+/// (RFC 9000 §8.1, §9.3.1).
+/// </summary>
+public sealed class AmplificationChecker
+{
+    private readonly Dictionary<NetworkAddress, (long Received, long Sent)> _bytes = [];
+    private readonly HashSet<NetworkAddress> _validated = [];
+
+    public AmplificationChecker(SimulatedNetwork network, SimulatedEndpoint server, RecordingTrace serverTrace)
+    {
+        network.Delivered += datagram =>
+        {
+            if (datagram.Destination == server.Address)
+                Count(datagram.Source, datagram.Payload.Length, 0);
+        };
+        server.Sending += (transmit, bytes) =>
+        {
+            NetworkAddress to = transmit.Path.Remote;
+            var (received, sent) = Count(to, 0, bytes.Length);
+            if (!_validated.Contains(to))
+                Assert.True(sent <= 3 * received, $"{sent} bytes sent to {to}, which is not validated and sent {received}.");
+        };
+        serverTrace.OnValidated += address => _validated.Add(address.Remote);
+    }
+
+    private (long Received, long Sent) Count(NetworkAddress address, int received, int sent)
+    {
+        var (r, s) = _bytes.GetValueOrDefault(address);
+        return _bytes[address] = (r + received, s + sent);
+    }
+}

@@ -1,0 +1,156 @@
+using Iroh.Cryptography;
+using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Diagnostics;
+using Iroh.Quic.Protocol.Endpoint;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
+
+namespace Iroh.Quic.Protocol.Tests.Simulation;
+
+/// <summary>An endpoint with its connections: what a driver is in production, without sockets.</summary>
+public sealed class SimulatedEndpoint
+{
+    /// <summary>More rounds of one connection's work at one instant than any script needs.</summary>
+    private const int RoundsMax = 100_000;
+
+    private readonly SimulatedNetwork _network;
+    private readonly byte[] _buffer = new byte[65536];
+    private readonly byte[] _response = new byte[1500];
+
+    public SimulatedEndpoint(SimulatedNetwork network, NetworkAddress address, EndpointConfiguration configuration, RandomSource random)
+    {
+        _network = network;
+        Address = address;
+        Core = new EndpointCore(configuration, random);
+    }
+
+    public NetworkAddress Address { get; }
+
+    public EndpointCore Core { get; }
+
+    public TraceSink? Trace { get; init; }
+
+    /// <summary>How many datagrams of one size may leave in one transmit.</summary>
+    public int SegmentsMax { get; set; } = 10;
+
+    /// <summary>Decides about incoming connections; null refuses them.</summary>
+    public Func<Incoming, (ConnectionConfiguration, TlsConfiguration, Application?)?>? OnIncoming { get; set; }
+
+    public List<SimulatedConnection> Connections { get; } = [];
+
+    /// <summary>Sees every datagram before it is sent.</summary>
+    public Action<Transmit, ReadOnlyMemory<byte>>? Sending { get; set; }
+
+    public Instant NextTimeout
+    {
+        get
+        {
+            Instant next = Instant.Never;
+            foreach (SimulatedConnection c in Connections)
+                next = Instant.Min(next, c.Connection.NextTimeout);
+            return next;
+        }
+    }
+
+    public SimulatedConnection Connect(NetworkAddress remote, ConnectionConfiguration configuration, TlsConfiguration tls, Application? application)
+    {
+        Connection connection = Core.Connect(
+            _network.Now, new FourTuple(Address, remote), configuration, tls, out ConnectionHandle handle, Trace);
+        var simulated = new SimulatedConnection(handle, connection, application);
+        Connections.Add(simulated);
+        Drain(simulated);
+        return simulated;
+    }
+
+    public void Receive(SimulatedDatagram datagram)
+    {
+        byte[] bytes = [.. datagram.Payload];
+        var path = new FourTuple(Address, datagram.Source);
+        DatagramRoute route = Core.HandleDatagram(_network.Now, path, datagram.Ecn, bytes, _response);
+        switch (route.Destination)
+        {
+            case DatagramDestination.Connection:
+                SimulatedConnection connection = Connections.Find(c => c.Handle == route.Handle)!;
+                connection.Connection.HandleDatagram(_network.Now, path, datagram.Ecn, bytes);
+                Drain(connection);
+                break;
+            case DatagramDestination.Incoming:
+                Decide(route.Incoming!);
+                break;
+            case DatagramDestination.Response:
+                SendAll(route.Response, _response);
+                break;
+        }
+    }
+
+    public void HandleTimeouts()
+    {
+        foreach (SimulatedConnection c in Connections.ToArray())
+        {
+            if (c.Connection.NextTimeout > _network.Now)
+                continue;
+            c.Connection.HandleTimeout(_network.Now);
+            Drain(c);
+            Assert.True(c.Connection.NextTimeout > _network.Now, "A timer that has expired is handled and does not expire again at once.");
+        }
+    }
+
+    /// <summary>Lets the application act and carries all outputs of the connection where they belong.</summary>
+    public void Drain(SimulatedConnection c)
+    {
+        for (int round = 0; ; round++)
+        {
+            Assert.True(round < RoundsMax, "The connection or its application is busy for ever.");
+            bool progress = false;
+            while (c.Connection.TryGetTransmit(_network.Now, _buffer, SegmentsMax, out Transmit transmit))
+            {
+                DrainEndpointEvents(c);
+                SendAll(transmit, _buffer);
+                progress = true;
+            }
+
+            DrainEndpointEvents(c);
+            while (c.Connection.TryGetEvent(out ConnectionEvent e))
+            {
+                c.Events.Add(e);
+                c.Application?.OnEvent(c, e);
+                progress = true;
+            }
+
+            progress |= c.Application?.Step(c, _network.Now) ?? false;
+            if (!progress)
+                return;
+        }
+    }
+
+    private void DrainEndpointEvents(SimulatedConnection c)
+    {
+        while (c.Connection.TryGetEndpointEvent(out EndpointEvent e))
+            Core.HandleConnectionEvent(c.Handle, e);
+    }
+
+    private void Decide(Incoming incoming)
+    {
+        if (OnIncoming?.Invoke(incoming) is not var (configuration, tls, application))
+        {
+            SendAll(Core.Refuse(incoming, _response), _response);
+            return;
+        }
+
+        Connection connection = Core.Accept(_network.Now, incoming, configuration, tls, out ConnectionHandle handle, Trace);
+        var simulated = new SimulatedConnection(handle, connection, application);
+        Connections.Add(simulated);
+        Drain(simulated);
+    }
+
+    private void SendAll(Transmit transmit, byte[] buffer)
+    {
+        Assert.InRange(transmit.Length, 1, buffer.Length);
+        for (int at = 0; at < transmit.Length; at += transmit.SegmentSize)
+        {
+            var segment = new ReadOnlyMemory<byte>(buffer, at, Math.Min(transmit.SegmentSize, transmit.Length - at));
+            Sending?.Invoke(transmit, segment);
+            _network.Send(Address, transmit.Path.Remote, transmit.Ecn, segment.Span);
+        }
+    }
+}
