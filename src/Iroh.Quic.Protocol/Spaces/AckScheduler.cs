@@ -39,12 +39,16 @@ internal sealed class AckScheduler
     /// <summary>Whether a packet that leaves anyway should carry an ACK.</summary>
     public bool ShouldBundle => _ackEliciting > 0 || _nonEliciting >= NonElicitingThreshold;
 
+    /// <summary>The smallest ack-eliciting packet received since the last ACK was sent, null if there is none.</summary>
+    public PacketNumber? SmallestUnreported { get; private set; }
+
     /// <summary>Notes a new packet.</summary>
     /// <param name="now">When it arrived.</param>
+    /// <param name="number">Its number.</param>
     /// <param name="isAckEliciting">Whether it asks for an ACK.</param>
     /// <param name="isOutOfOrder">Whether it came after a later one or left a gap before it.</param>
     /// <param name="mark">Its ECN mark; CE is reported at once.</param>
-    public void OnPacketReceived(Instant now, bool isAckEliciting, bool isOutOfOrder, EcnCodepoint mark)
+    public void OnPacketReceived(Instant now, PacketNumber number, bool isAckEliciting, bool isOutOfOrder, EcnCodepoint mark)
     {
         // RFC 9000 §13.2.1: packets that are not ack-eliciting never cause an ACK by themselves, or two ends would never stop.
         if (!isAckEliciting)
@@ -54,6 +58,8 @@ internal sealed class AckScheduler
         }
 
         _ackEliciting++;
+        if (SmallestUnreported is not { } smallest || number.Value < smallest.Value)
+            SmallestUnreported = number;
         if (_isImmediate || isOutOfOrder || mark == EcnCodepoint.CongestionExperienced || _ackEliciting >= AckElicitingThreshold)
             _isDue = true;
         else
@@ -66,5 +72,6 @@ internal sealed class AckScheduler
         _ackEliciting = _nonEliciting = 0;
         _isDue = false;
         _deadline = Instant.Never;
+        SmallestUnreported = null;
     }
 }

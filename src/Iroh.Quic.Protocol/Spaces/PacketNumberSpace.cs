@@ -81,10 +81,22 @@ internal sealed class PacketNumberSpace
     {
         if (!Received.Record(now, number, mark))
             return false;
-        Acks.OnPacketReceived(now, isAckEliciting, isAckEliciting && IsOutOfOrder(number), mark);
+        Acks.OnPacketReceived(now, number, isAckEliciting, isAckEliciting && IsOutOfOrder(number), mark);
         if (isAckEliciting && (LargestAckElicitingReceived is not { } largest || number.Value > largest.Value))
             LargestAckElicitingReceived = number;
         return true;
+    }
+
+    /// <summary>
+    /// An ACK of ours whose largest number was <paramref name="largest"/> reached the peer: everything up to there needs no
+    /// further acknowledgement (RFC 9000 §13.2.4), except what arrived late, after that ACK had been sent.
+    /// </summary>
+    public void OnAckAcknowledged(PacketNumber largest)
+    {
+        if (Acks.SmallestUnreported is not { } unreported || largest.Value < unreported.Value)
+            Received.ForgetUpTo(largest);
+        else if (unreported.Value > 0)
+            Received.ForgetUpTo(new PacketNumber(unreported.Value - 1));
     }
 
     /// <summary>

@@ -61,11 +61,8 @@ internal sealed class ReceivedPackets
         return true;
     }
 
-    /// <summary>
-    /// An ACK of ours whose largest number was <paramref name="largest"/> reached the peer: everything up to there needs no
-    /// further acknowledgement (RFC 9000 §13.2.4).
-    /// </summary>
-    public void OnAckAcknowledged(PacketNumber largest)
+    /// <summary>Drops the numbers up to <paramref name="largest"/>, which from now on count as duplicates.</summary>
+    public void ForgetUpTo(PacketNumber largest)
     {
         if (largest.Value < Floor.Value)
             return;

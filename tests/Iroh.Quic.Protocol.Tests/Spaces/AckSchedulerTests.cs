@@ -11,9 +11,9 @@ public class AckSchedulerTests
     public void Rfc9000_13_2_2_the_second_ack_eliciting_packet_makes_an_ack_due()
     {
         AckScheduler acks = new(isImmediate: false);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
         Assert.False(acks.IsAckDue(Start));
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
         Assert.True(acks.IsAckDue(Start));
     }
 
@@ -21,8 +21,8 @@ public class AckSchedulerTests
     public void Rfc9000_13_2_1_one_packet_waits_no_longer_than_max_ack_delay_from_the_first()
     {
         AckScheduler acks = new(isImmediate: false);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
-        acks.OnPacketReceived(Start + TimeSpan.FromMilliseconds(20), isAckEliciting: false, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start + TimeSpan.FromMilliseconds(20), default, isAckEliciting: false, isOutOfOrder: false, EcnCodepoint.NotEct);
         Assert.Equal(Start + TimeSpan.FromMilliseconds(25), acks.Deadline);
         Assert.False(acks.IsAckDue(Start + TimeSpan.FromMilliseconds(24.9)));
         Assert.True(acks.IsAckDue(Start + TimeSpan.FromMilliseconds(25)));
@@ -33,7 +33,7 @@ public class AckSchedulerTests
     {
         AckScheduler acks = new(isImmediate: true);
         for (int i = 0; i < 100; i++)
-            acks.OnPacketReceived(Start, isAckEliciting: false, isOutOfOrder: true, EcnCodepoint.CongestionExperienced);
+            acks.OnPacketReceived(Start, default, isAckEliciting: false, isOutOfOrder: true, EcnCodepoint.CongestionExperienced);
         Assert.False(acks.IsAckDue(Start + TimeSpan.FromHours(1)));
         Assert.Equal(Instant.Never, acks.Deadline);
         Assert.True(acks.ShouldBundle);
@@ -43,7 +43,7 @@ public class AckSchedulerTests
     public void Rfc9000_13_2_1_initial_and_handshake_packets_are_acknowledged_at_once()
     {
         AckScheduler acks = new(isImmediate: true);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
         Assert.True(acks.IsAckDue(Start));
     }
 
@@ -51,7 +51,7 @@ public class AckSchedulerTests
     public void Rfc9000_13_2_1_a_ce_mark_is_acknowledged_at_once()
     {
         AckScheduler acks = new(isImmediate: false);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.CongestionExperienced);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.CongestionExperienced);
         Assert.True(acks.IsAckDue(Start));
     }
 
@@ -59,8 +59,8 @@ public class AckSchedulerTests
     public void A_due_ack_needs_no_timer_and_nothing_is_left_after_it_was_sent()
     {
         AckScheduler acks = new(isImmediate: false);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
-        acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+        acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
         Assert.Equal(Instant.Never, acks.Deadline);
         acks.OnAckSent();
         Assert.Equal(Instant.Never, acks.Deadline);
@@ -76,7 +76,7 @@ public class AckSchedulerTests
         for (int batch = 0; batch < 10; batch++)
         {
             for (int i = 0; i < 64; i++)
-                acks.OnPacketReceived(Start, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
+                acks.OnPacketReceived(Start, default, isAckEliciting: true, isOutOfOrder: false, EcnCodepoint.NotEct);
             while (acks.IsAckDue(Start))
             {
                 acks.OnAckSent();

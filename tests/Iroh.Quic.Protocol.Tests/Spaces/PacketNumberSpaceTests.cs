@@ -109,9 +109,36 @@ public class PacketNumberSpaceTests
         space.Acks.OnAckSent();
         foreach (ulong number in new ulong[] { 1, 2, 3 })
             space.OnPacketReceived(Start, new(number), isAckEliciting: false, EcnCodepoint.NotEct);
-        space.Received.OnAckAcknowledged(new(3));
+        space.OnAckAcknowledged(new(3));
         space.OnPacketReceived(Start, new(4), isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.False(space.Acks.IsAckDue(Start));
+    }
+
+    [Fact]
+    public void Rfc9000_13_2_4_ranges_that_the_peer_knows_of_are_forgotten()
+    {
+        PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
+        foreach (ulong number in new ulong[] { 0, 1, 4, 5 })
+            space.OnPacketReceived(Start, new(number), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.Acks.OnAckSent();
+        space.OnPacketReceived(Start, new(6), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnAckAcknowledged(new(5));
+        Assert.Equal([Range(6, 6)], space.Received.Ranges.ToArray());
+    }
+
+    [Fact]
+    public void What_arrived_late_is_still_reported_when_an_ack_of_later_packets_is_acknowledged()
+    {
+        PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
+        space.OnPacketReceived(Start, new(10), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.Acks.OnAckSent();
+        space.OnPacketReceived(Start, new(9), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnAckAcknowledged(new(10));
+        Assert.True(space.Acks.IsAckDue(Start));
+        Assert.Equal([Range(9, 10)], space.Received.Ranges.ToArray());
+        space.Acks.OnAckSent();
+        space.OnAckAcknowledged(new(10));
+        Assert.True(space.Received.Ranges.IsEmpty);
     }
 
     [Fact]

@@ -47,10 +47,10 @@ public class ReceivedPacketsTests
     }
 
     [Fact]
-    public void Rfc9000_13_2_4_ranges_that_the_peer_knows_of_are_forgotten_and_not_accepted_again()
+    public void Rfc9000_13_2_3_forgotten_numbers_are_not_accepted_again()
     {
         ReceivedPackets received = Record(0, 1, 2, 5, 6, 7, 9);
-        received.OnAckAcknowledged(new(6));
+        received.ForgetUpTo(new(6));
         Assert.Equal([Range(9, 9), Range(7, 7)], received.Ranges.ToArray());
         Assert.True(received.IsDuplicate(new(3)));
         Assert.False(received.IsDuplicate(new(8)));
@@ -61,7 +61,7 @@ public class ReceivedPacketsTests
     public void The_largest_number_survives_when_all_ranges_are_forgotten()
     {
         ReceivedPackets received = Record(0, 1, 2);
-        received.OnAckAcknowledged(new(2));
+        received.ForgetUpTo(new(2));
         Assert.True(received.Ranges.IsEmpty);
         Assert.Equal(new PacketNumber(2), received.Largest);
         Assert.True(received.IsDuplicate(new(2)));
@@ -107,7 +107,7 @@ public class ReceivedPacketsTests
                 if (random.NextBelow(20) == 0 && all.Count > 0)
                 {
                     ulong largest = all.Max - Math.Min(all.Max, random.NextBelow(spread));
-                    received.OnAckAcknowledged(new(largest));
+                    received.ForgetUpTo(new(largest));
                     floor = Math.Max(floor, largest + 1);
                 }
 
