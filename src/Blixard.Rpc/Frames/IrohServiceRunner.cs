@@ -80,7 +80,7 @@ public sealed partial class IrohServiceRunner
             if (first.Kind == FrameReadKind.Frame && first.Header.Type == FrameType.Ping)
                 await AnswerPingsAsync(first, reader, writer, cancellationToken).ConfigureAwait(false);
             else if (first.Kind != FrameReadKind.End)
-                await ServeAsync(first, reader, writer, stream, peer, cancellationToken).ConfigureAwait(false);
+                await ServeAsync(first, reader, writer, peer, cancellationToken).ConfigureAwait(false);
             await stream.FinishWritingAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
@@ -118,7 +118,7 @@ public sealed partial class IrohServiceRunner
     }
 
     private async Task ServeAsync(
-        FrameRead first, FrameReader reader, FrameWriter writer, RpcStream stream, RpcPeer peer, CancellationToken shutdown)
+        FrameRead first, FrameReader reader, FrameWriter writer, RpcPeer peer, CancellationToken shutdown)
     {
         if (!TryReadRequest(first, out RpcRequestHead? head, out byte[] message, out RpcStatus refusal))
         {
@@ -140,11 +140,9 @@ public sealed partial class IrohServiceRunner
                 .ConfigureAwait(false);
             return;
         }
+        // Nobody waits for the answer, or it stopped within a frame: the stream can only be reset.
         if (aborted.IsCancellationRequested || exchange.IsWriteBroken)
-        {
-            stream.Abort(shutdown.IsCancellationRequested ? RpcAbortCode.Shutdown : RpcAbortCode.Cancelled);
-            return;
-        }
+            throw new OperationCanceledException(status.Message);
         if (status.Code != RpcStatusCode.Ok)
             await WriteErrorAsync(writer, first.Header.RequestId, status, shutdown).ConfigureAwait(false);
         else if (!exchange.IsUnary)

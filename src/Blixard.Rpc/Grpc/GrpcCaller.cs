@@ -46,7 +46,8 @@ public sealed class GrpcCaller : RpcCaller, IDisposable
     /// <param name="options">Whom to call.</param>
     /// <param name="time">The clock for deadlines and for validity dates of certificates.</param>
     /// <param name="metrics">Where calls are counted; null = nowhere.</param>
-    /// <exception cref="ArgumentException">Neither or both of address and socket are given, or the id has not 32 bytes.</exception>
+    /// <exception cref="ArgumentException">Neither or both of address and socket are given, the address is none, or the id has not 32
+    /// bytes.</exception>
     public GrpcCaller(GrpcCallerOptions options, TimeProvider time, RpcMetrics? metrics = null)
         : base(options?.UnixSocketPath is null ? RpcTransport.Grpc : RpcTransport.Local, time, metrics)
     {
@@ -55,7 +56,10 @@ public sealed class GrpcCaller : RpcCaller, IDisposable
             throw new ArgumentException("give an address or a unix socket", nameof(options));
         if (options.ExpectedEndpointId is { Length: not RpcLimits.EndpointIdLength })
             throw new ArgumentException("an endpoint id has 32 bytes", nameof(options));
-        _base = new Uri(options.UnixSocketPath is null ? $"https://{options.Address}" : "http://node.blixard");
+        string server = options.UnixSocketPath is null ? $"https://{options.Address}" : $"http://{NodeCertificate.DnsName}";
+        if (!Uri.TryCreate(server, UriKind.Absolute, out Uri? uri) || uri.PathAndQuery != "/")
+            throw new ArgumentException($"'{options.Address}' is no host:port", nameof(options));
+        _base = uri;
         _http = new HttpMessageInvoker(Handler(options, time));
     }
 

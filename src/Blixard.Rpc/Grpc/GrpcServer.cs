@@ -28,7 +28,8 @@ public sealed record GrpcServerOptions
     public NodeCertificateSource? Certificate { get; init; }
 
     /// <summary>A unix socket for HTTP/2 without TLS, whose callers count as <see cref="RpcTransport.Local"/>; its file is made
-    /// with mode 0600, and its folder must not be writable by others. Null = none.</summary>
+    /// with mode 0600, and its folder must not be writable by others. A file that is there is taken for the remains of a process
+    /// that was killed, and replaced: the caller makes sure that no other process serves it. Null = none.</summary>
     public string? UnixSocketPath { get; init; }
 }
 
@@ -40,6 +41,9 @@ public sealed class GrpcServer : IAsyncDisposable
     // Bodies of calls have no end while a watch or a tunnel is open, and may be silent for long: Kestrel's limits on size and
     // rate of bodies are off; ours are per message. Keep-alive pings find dead peers.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
+
+    // Connections at a time: every member, some hundred clients, and room; each holds TLS state of some ten KiB.
+    private const long ConnectionsMax = 1024;
 
     private readonly WebApplication _app;
 
@@ -129,6 +133,7 @@ public sealed class GrpcServer : IAsyncDisposable
     private static void Configure(KestrelServerOptions kestrel, GrpcServerOptions options)
     {
         kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;
@@ -153,7 +158,6 @@ public sealed class GrpcServer : IAsyncDisposable
         }
         if (options.UnixSocketPath is { } path)
         {
-            // A socket left by a process that was killed would refuse the bind.
             File.Delete(path);
             kestrel.ListenUnixSocket(path, listen => listen.Protocols = HttpProtocols.Http2);
         }

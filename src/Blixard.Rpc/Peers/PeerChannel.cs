@@ -124,7 +124,8 @@ public sealed class PeerChannel : IRpcCaller
     {
         ArgumentNullException.ThrowIfNull(method);
         return RunAsync(
-            method, (caller, left, token) => caller.StreamAsync(method, request, left, token), options, cancellationToken);
+            method, (caller, left, token) => caller.StreamAsync(method, request, left, token), static () => true, options,
+            cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -135,8 +136,17 @@ public sealed class PeerChannel : IRpcCaller
         where TResponse : class, IMessage<TResponse>, new()
     {
         ArgumentNullException.ThrowIfNull(method);
+        // Requests that were given to one transport are gone from their source: the call cannot be made again.
+        bool taken = false;
+        async IAsyncEnumerable<TRequest> TakeAsync([EnumeratorCancellation] CancellationToken token = default)
+        {
+            Volatile.Write(ref taken, true);
+            await foreach (TRequest request in requests.WithCancellation(token).ConfigureAwait(false))
+                yield return request;
+        }
         return RunAsync(
-            method, (caller, left, token) => caller.DuplexAsync(method, requests, left, token), options, cancellationToken);
+            method, (caller, left, token) => caller.DuplexAsync(method, TakeAsync(token), left, token),
+            () => !Volatile.Read(ref taken), options, cancellationToken);
     }
 
     private static RpcCallOptions? Left(RpcCallOptions? options, CallDeadline deadline) =>
@@ -144,7 +154,7 @@ public sealed class PeerChannel : IRpcCaller
 
     private async IAsyncEnumerable<TResponse> RunAsync<TResponse>(
         RpcMethod method, Func<IRpcCaller, RpcCallOptions?, CancellationToken, IAsyncEnumerable<TResponse>> call,
-        RpcCallOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Func<bool> isRepeatable, RpcCallOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
         where TResponse : class
     {
         using var deadline = new CallDeadline(options?.Timeout, _time, cancellationToken);
@@ -157,7 +167,7 @@ public sealed class PeerChannel : IRpcCaller
             {
                 any = await responses.MoveNextAsync().ConfigureAwait(false);
             }
-            catch (RpcException e) when (TryReroute(route, method, e, out IRpcCaller? other))
+            catch (RpcException e) when (TryReroute(route, method, e, out IRpcCaller? other) && isRepeatable())
             {
                 await responses.DisposeAsync().ConfigureAwait(false);
                 route = new Route(other, null);

@@ -14,7 +14,12 @@ public sealed class GrpcPeer : IAsyncLifetime
     private static string Folder([CallerFilePath] string here = "") =>
         Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "grpc-peer"));
 
-    public async ValueTask InitializeAsync()
+    // Once for all test classes, which run side by side.
+    private static readonly Lazy<Task> Installed = new(InstallAsync);
+
+    public async ValueTask InitializeAsync() => await Installed.Value;
+
+    private static async Task InstallAsync()
     {
         if (Directory.Exists(Path.Combine(Folder(), "node_modules", "@grpc", "grpc-js", "build"))
             && Directory.Exists(Path.Combine(Folder(), "node_modules", "@grpc", "proto-loader", "build")))
