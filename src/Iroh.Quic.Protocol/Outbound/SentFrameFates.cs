@@ -31,7 +31,7 @@ internal sealed class SentFrameFates
             switch (frame.Kind)
             {
                 case SentFrameKind.Ack:
-                    _spaces.Find((EncryptionLevel)frame.Id, path)?.Received.OnAckAcknowledged(new PacketNumber(frame.A));
+                    _spaces.Find((EncryptionLevel)frame.Id, path)?.OnAckAcknowledged(new PacketNumber(frame.A));
                     break;
                 case SentFrameKind.Crypto:
                     _crypto.OnFrameAcknowledged(frame);
