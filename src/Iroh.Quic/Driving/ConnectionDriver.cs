@@ -1,0 +1,255 @@
+using System.Buffers;
+using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Endpoint;
+using Iroh.Quic.Protocol.Primitives;
+
+namespace Iroh.Quic.Driving;
+
+/// <summary>
+/// Gives one protocol core its inputs, one caller at a time, and carries its outputs away: datagrams to the sockets, routing
+/// changes to the endpoint, events to the <see cref="QuicConnection"/>, the next timeout to the heap.
+/// </summary>
+/// <remarks>
+/// <para><see cref="Lock"/> guards the core and everything that changes with it. It is held for work on memory only, never over
+/// a system call or an await.</para>
+/// <para>Whoever gave the core something to do calls <see cref="Flush"/>. One thread at a time is the transmitter: it writes
+/// datagrams under the lock and sends them outside of it, so that they leave in order while others read and write.
+/// <code>
+///          Flush                       Flush by another thread
+///   Idle ---------> Transmitting &lt;-----------------------------> Requested
+///    ^                   |          the transmitter looks again
+///    +-------------------+  nothing left to send
+/// </code></para>
+/// </remarks>
+internal sealed class ConnectionDriver : DeadlineHeap.Entry
+{
+    /// <summary>
+    /// Sends by one transmitter before it leaves the rest to the timer thread, so that a caller that wrote a little does not go
+    /// on sending what others write. 64 full batches are 4 MB.
+    /// </summary>
+    private const int SendsPerTurn = 64;
+
+    /// <summary>Room for the largest batch: an IP packet less the headers of IPv6 with extensions and UDP.</summary>
+    private const int BatchLength = 65_000;
+
+    private const int Idle = 0, Transmitting = 1, Requested = 2;
+
+    private readonly EndpointDriver _endpoint;
+    private readonly ConnectionHandle _handle;
+    private NetworkAddress[]? _candidates;
+    private int _transmitState;
+    private bool _failed;
+
+    /// <summary>Takes over <paramref name="core"/>.</summary>
+    /// <param name="endpoint">Where its datagrams go.</param>
+    /// <param name="handle">Its name at the endpoint's core.</param>
+    /// <param name="core">The protocol; nobody else calls it from now on.</param>
+    /// <param name="candidates">
+    /// Other addresses at which the server may be: datagrams are copied to them until it has answered from one.
+    /// </param>
+    /// <param name="onHandshakeEnded">See <see cref="QuicConnection"/>.</param>
+    public ConnectionDriver(
+        EndpointDriver endpoint,
+        ConnectionHandle handle,
+        Connection core,
+        NetworkAddress[]? candidates,
+        Action<QuicConnection>? onHandshakeEnded)
+    {
+        _endpoint = endpoint;
+        _handle = handle;
+        _candidates = candidates;
+        Core = core;
+        Connection = new QuicConnection(this, endpoint.Metrics, onHandshakeEnded);
+    }
+
+    /// <summary>Guards <see cref="Core"/>.</summary>
+    public Lock Lock { get; } = new();
+
+    /// <summary>The protocol, to be called under <see cref="Lock"/> only.</summary>
+    public Connection Core { get; }
+
+    /// <summary>The public face of this connection.</summary>
+    public QuicConnection Connection { get; }
+
+    /// <summary>Passes on datagrams that arrived together. Call <see cref="Flush"/> afterwards.</summary>
+    /// <param name="path">Where they came from.</param>
+    /// <param name="ecn">Their ECN bits.</param>
+    /// <param name="payload">One or more datagrams; they are decrypted in place.</param>
+    /// <param name="segmentSize">The length of each but the last.</param>
+    public void HandleDatagrams(FourTuple path, EcnCodepoint ecn, Span<byte> payload, int segmentSize)
+    {
+        lock (Lock)
+        {
+            if (_failed)
+                return;
+            try
+            {
+                // Read under the lock: the core's time must not run backwards, and other threads call it too.
+                Instant now = MonotonicClock.Now;
+                while (payload.Length > segmentSize)
+                {
+                    Core.HandleDatagram(now, path, ecn, payload[..segmentSize]);
+                    payload = payload[segmentSize..];
+                }
+
+                Core.HandleDatagram(now, path, ecn, payload);
+                PassOnEvents();
+            }
+            catch (Exception failure)
+            {
+                Fail(failure);
+            }
+        }
+    }
+
+    /// <summary>Looks whether a timeout is due, and at what may be sent now that time has passed.</summary>
+    public void HandleTimer()
+    {
+        lock (Lock)
+        {
+            if (_failed)
+                return;
+            try
+            {
+                Instant now = MonotonicClock.Now;
+                if (Core.NextTimeout <= now)
+                    Core.HandleTimeout(now);
+                PassOnEvents();
+            }
+            catch (Exception failure)
+            {
+                Fail(failure);
+            }
+        }
+
+        Flush();
+    }
+
+    /// <summary>Sends what the core wants to send, or makes sure that the present transmitter does. Not to be called under the lock.</summary>
+    public void Flush()
+    {
+        if (Interlocked.Exchange(ref _transmitState, Requested) != Idle)
+            return;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(BatchLength);
+        do
+        {
+            Interlocked.Exchange(ref _transmitState, Transmitting);
+            if (!TransmitTurn(buffer))
+                break;
+        }
+        while (Interlocked.CompareExchange(ref _transmitState, Idle, Transmitting) != Transmitting);
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    /// <summary>Sends until there is nothing left, true, or the turn is used up, false; then the timer thread goes on.</summary>
+    private bool TransmitTurn(byte[] buffer)
+    {
+        for (int sends = 0; sends < SendsPerTurn; sends++)
+        {
+            if (!TryGetTransmit(buffer, out Transmit transmit, out Instant next))
+            {
+                _endpoint.ScheduleTimer(this, next);
+                return true;
+            }
+
+            Send(transmit, buffer.AsSpan(0, transmit.Length));
+        }
+
+        Interlocked.Exchange(ref _transmitState, Idle);
+        _endpoint.ScheduleTimer(this, MonotonicClock.Now);
+        return false;
+    }
+
+    private bool TryGetTransmit(byte[] buffer, out Transmit transmit, out Instant next)
+    {
+        transmit = default;
+        next = Instant.Never;
+        lock (Lock)
+        {
+            if (_failed)
+                return false;
+            try
+            {
+                bool any = Core.TryGetTransmit(MonotonicClock.Now, buffer, _endpoint.SegmentsMax, out transmit);
+                PassOnEndpointEvents();
+                PassOnEvents();
+                next = Core.NextTimeout;
+                return any;
+            }
+            catch (Exception failure)
+            {
+                Fail(failure);
+                return false;
+            }
+        }
+    }
+
+    /// <summary>
+    /// The core threw, which is a bug of ours: this connection ends without another word, and the endpoint lives on.
+    /// </summary>
+    private void Fail(Exception failure)
+    {
+        _failed = true;
+        Core.Dispose();
+        Connection.OnClosed(new QuicCloseReason(
+            QuicCloseKind.TransportClosed, TransportErrorCode.InternalError, $"failure inside: {failure}"));
+        _endpoint.Forget(_handle, this);
+        Connection.OnDrained();
+    }
+
+    private void Send(in Transmit transmit, ReadOnlySpan<byte> payload)
+    {
+        _endpoint.Send(transmit, payload);
+        if (_candidates is null)
+            return;
+
+        // Once a packet of the server has authenticated, the core sends to the address it came from.
+        lock (Lock)
+        {
+            if (Core.Statistics.PacketsReceived > 0)
+            {
+                _candidates = null;
+                return;
+            }
+        }
+
+        foreach (NetworkAddress candidate in _candidates)
+        {
+            if (candidate != transmit.Path.Remote)
+                _endpoint.Send(transmit with { Path = new FourTuple(default, candidate) }, payload);
+        }
+    }
+
+    private void PassOnEndpointEvents()
+    {
+        while (Core.TryGetEndpointEvent(out EndpointEvent change))
+        {
+            _endpoint.Apply(_handle, change);
+            if (change.Kind == EndpointEventKind.Drained)
+            {
+                _endpoint.Forget(_handle, this);
+                Connection.OnDrained();
+            }
+        }
+    }
+
+    /// <summary>Ends the connection without another word to the peer. Without effect if it is drained.</summary>
+    public void Abandon()
+    {
+        lock (Lock)
+        {
+            if (_failed || Core.IsDrained)
+                return;
+            _failed = true;
+            Core.Dispose();
+            Connection.OnDrained();
+        }
+    }
+
+    /// <summary>Tells the connection what happened. Under <see cref="Lock"/>.</summary>
+    public void PassOnEvents()
+    {
+        while (Core.TryGetEvent(out ConnectionEvent e))
+            Connection.OnEvent(e);
+    }
+}
