@@ -40,3 +40,20 @@ need_dotnet() {
     fi
     dotnet --version >/dev/null 2>&1 || fail "the .NET 10 SDK is needed (global.json says which); 'dotnet --list-sdks' shows what is here"
 }
+
+# need_npm FOLDER... installs the npm packages that a test peer names in its package.json, once.
+need_npm() {
+    need_packages node=nodejs npm=npm
+    local folder log
+    for folder in "$@"; do
+        [[ -d $folder/node_modules && $folder/node_modules -nt $folder/package.json ]] && continue
+        echo "setup: installing the test peer in $folder" >&2
+        log=$(mktemp)
+        if ! (cd "$folder" && npm install --no-package-lock --no-audit --no-fund && touch node_modules) >"$log" 2>&1; then
+            tail -n 20 "$log" >&2
+            rm -f "$log"
+            fail "npm could not install the packages of $folder"
+        fi
+        rm -f "$log"
+    done
+}

@@ -31,6 +31,9 @@ public enum QuicCloseKind
     /// is 0x100 plus the TLS alert (RFC 9001 §4.8).
     /// </summary>
     HandshakeFailed,
+
+    /// <summary>The other end proved to own another key than the one that was dialled.</summary>
+    PeerIdentityMismatch,
 }
 
 /// <summary>Why a connection ended.</summary>
@@ -42,7 +45,7 @@ public sealed record QuicCloseReason(QuicCloseKind Kind, ulong Code, string Reas
     private const ulong CryptoErrorFirst = 0x100, CryptoErrorLast = 0x1ff;
 
     /// <summary>TLS alert no_application_protocol (RFC 7301 §3.2) as a transport error code.</summary>
-    private const ulong NoApplicationProtocol = 0x178;
+    public const ulong NoApplicationProtocol = 0x178;
 
     /// <inheritdoc/>
     public override string ToString() => Kind switch
@@ -52,12 +55,14 @@ public sealed record QuicCloseReason(QuicCloseKind Kind, ulong Code, string Reas
         QuicCloseKind.LocallyClosed => $"closed locally with code {Code}{Quoted}",
         QuicCloseKind.TimedOut => "timed out",
         QuicCloseKind.Reset => "reset: the peer no longer knows the connection",
+        QuicCloseKind.PeerIdentityMismatch => "the peer owns another key than the one that was dialled",
         QuicCloseKind.VersionMismatch => "the peer speaks no version of QUIC that we do",
         _ when Code == NoApplicationProtocol => $"handshake failed: no application protocol in common (0x178){Quoted}",
         _ => $"handshake failed with error 0x{Code:x}{Quoted}",
     };
 
-    internal static QuicCloseReason From(CloseReason reason) => new(KindOf(reason), reason.Code, reason.ReasonText);
+    internal static QuicCloseReason From(CloseReason reason, bool isPeerMismatch) =>
+        new(isPeerMismatch ? QuicCloseKind.PeerIdentityMismatch : KindOf(reason), reason.Code, reason.ReasonText);
 
     private string Quoted => Reason.Length == 0 ? string.Empty : $": {Reason}";
 

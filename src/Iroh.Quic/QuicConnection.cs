@@ -258,7 +258,7 @@ public sealed class QuicConnection : IAsyncDisposable
                 _datagramsUnblocked.Pulse();
                 break;
             case ConnectionEventKind.Closed:
-                OnClosed(QuicCloseReason.From(_driver.Core.CloseReason!));
+                OnClosed(QuicCloseReason.From(_driver.Core.CloseReason!, _driver.Core.IsPeerMismatch));
                 break;
             default:
                 if (_streams.TryGetValue(e.StreamId, out QuicStream? stream))

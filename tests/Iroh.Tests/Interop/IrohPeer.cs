@@ -101,5 +101,5 @@ internal sealed class IrohPeer : IAsyncDisposable
     }
 }
 
-/// <summary>What the real iroh said when an operation failed, first line only.</summary>
+/// <summary>What the real iroh said when an operation failed, its causes on one line.</summary>
 internal sealed class IrohPeerException(string message) : Exception(message);

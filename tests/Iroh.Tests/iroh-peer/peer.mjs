@@ -21,6 +21,22 @@ const pattern = (offset, length, seed) => {
   return out;
 };
 
+// Accepts for as long as the endpoint lives: a handshake goes on only once it is accepted, also one that is to fail.
+const acceptAll = async (endpoint, queue) => {
+  for (;;) {
+    const incoming = await endpoint.acceptNext();
+    if (!incoming) return;
+    (async () => queue.put(await (await incoming.accept()).connect()))().catch(() => {});
+  }
+};
+class Queue {
+  items = [];
+  waiting = [];
+  put(item) { const next = this.waiting.shift(); if (next) next(item); else this.items.push(item); }
+  take() { return this.items.length > 0 ? this.items.shift() : new Promise((resolve) => this.waiting.push(resolve)); }
+}
+const accepted = new Map();
+
 const streamPair = (bi) => keep({ send: bi.send, recv: bi.recv });
 
 const ops = {
@@ -33,8 +49,11 @@ const ops = {
     builder.bindAddr(address ?? '127.0.0.1:0');
     const endpoint = await builder.bind();
     const addr = endpoint.addr();
+    const name = keep(endpoint);
+    accepted.set(name, new Queue());
+    acceptAll(endpoint, accepted.get(name)).catch(() => {});
     return {
-      endpoint: keep(endpoint),
+      endpoint: name,
       endpointId: endpoint.id().toString(),
       ticket: EndpointTicket.fromAddr(addr).toString(),
       directAddresses: addr.directAddresses(),
@@ -52,9 +71,7 @@ const ops = {
     return { connection: keep(connection), remoteId: connection.remoteId().toString() };
   },
   async accept({ endpoint }) {
-    const incoming = await get(endpoint).acceptNext();
-    const accepting = await incoming.accept();
-    const connection = await accepting.connect();
+    const connection = await accepted.get(endpoint).take();
     return { connection: keep(connection), remoteId: connection.remoteId().toString(), alpn: Buffer.from(connection.alpn()).toString() };
   },
   async openBi({ connection }) { return { stream: streamPair(await get(connection).openBi()) }; },
@@ -118,13 +135,14 @@ const ops = {
 
 // Closing a connection rejects promises that nobody waits for any more; that is no reason to end the process.
 process.on('unhandledRejection', () => {});
-const firstLine = (error) => String(error?.message ?? error).split('\n')[0];
+// The whole chain of causes on one line: the outermost alone rarely says what happened.
+const describe = (error) => String(error?.message ?? error).split('Stack backtrace')[0].split('\n').map((line) => line.trim()).filter(Boolean).join(' / ');
 const reply = (message) => process.stdout.write(JSON.stringify(message, (_, value) => typeof value === 'bigint' ? Number(value) : value) + '\n');
 createInterface({ input: process.stdin }).on('line', async (line) => {
   const request = JSON.parse(line);
   try {
     reply({ id: request.id, result: await ops[request.op](request) });
   } catch (error) {
-    reply({ id: request.id, error: firstLine(error) });
+    reply({ id: request.id, error: describe(error) });
   }
 }).on('close', () => process.exit(0));

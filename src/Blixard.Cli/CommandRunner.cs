@@ -1,0 +1,45 @@
+using System.CommandLine;
+using Blixard.Cli.Output;
+using Iroh;
+using Iroh.Quic;
+
+namespace Blixard.Cli;
+
+/// <summary>Runs the body of a command and turns what it throws into a sentence on stderr and an exit code.</summary>
+internal static class CommandRunner
+{
+    /// <summary>Machine-readable output; every command has it.</summary>
+    public static Option<bool> JsonOption { get; } = new("--json") { Description = "Print JSON: one object, or one a line for what goes on.", Recursive = true };
+
+    /// <summary>Gives a command its body.</summary>
+    public static void Handle(Command command, Func<ParseResult, CommandOutput, CancellationToken, Task<ExitCode>> body) =>
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            var output = new CommandOutput(result.GetValue(JsonOption), Console.Out);
+            try
+            {
+                return (int)await body(result, output, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return (int)ExitCode.Done;
+            }
+            catch (Exception exception) when (Explain(exception) is { } failure)
+            {
+                await Console.Error.WriteLineAsync($"error: {exception.Message}").ConfigureAwait(false);
+                return (int)failure;
+            }
+        });
+
+    /// <summary>The exit code of an expected failure; null for a bug of ours, which shows its stack.</summary>
+    private static ExitCode? Explain(Exception exception) => exception switch
+    {
+        CommandException command => command.ExitCode,
+        IrohConnectException { Failure: IrohConnectFailure.TimedOut or IrohConnectFailure.NoAddress } => ExitCode.Unreachable,
+        IrohConnectException { Failure: IrohConnectFailure.Self } => ExitCode.Usage,
+        IrohConnectException => ExitCode.Refused,
+        QuicConnectionException { Kind: QuicCloseKind.TimedOut or QuicCloseKind.Reset } => ExitCode.Unreachable,
+        QuicException or SecretKeyFileException or IOException or UnauthorizedAccessException => ExitCode.Failed,
+        _ => null,
+    };
+}
