@@ -51,8 +51,7 @@ internal sealed class ReassemblyBuffer
         ulong end = offset + (uint)data.Length;
         if (offset > _contiguous)
         {
-            // DEVIATES: a range that joins others could be taken even at the limit; refusing it keeps the check simple, and a
-            // connection at this limit is under attack.
+            // A range that joins others would not need a new place; refusing it as well keeps the check one comparison.
             if (_ahead.Count >= RangesMax)
                 return false;
             _blocks.Write(offset, data);

@@ -1,0 +1,51 @@
+namespace Iroh.Cryptography;
+
+/// <summary>
+/// The BLAKE3 hash function (github.com/BLAKE3-team/BLAKE3-specs, section numbers below refer to it): hashes of whole inputs, and the
+/// values of single subtrees that verified streaming needs. Thread-safe. <see cref="Blake3Hasher"/> takes its input in parts.
+/// </summary>
+public static class Blake3
+{
+    /// <summary>Bytes of a hash, and of the chaining value of a subtree.</summary>
+    public const int HashLength = 32;
+
+    /// <summary>Bytes of a key.</summary>
+    public const int KeyLength = 32;
+
+    /// <summary>Bytes of a chunk, the leaf of the tree (§2.1).</summary>
+    public const int ChunkLength = 1024;
+
+    /// <summary>Hashes <paramref name="data"/>.</summary>
+    /// <param name="data">Any length.</param>
+    /// <param name="destination">At least <see cref="HashLength"/> bytes; the hash goes to its front.</param>
+    public static void Hash(ReadOnlySpan<byte> data, Span<byte> destination) => HashSubtree(data, 0, isRoot: true, destination);
+
+    /// <summary>
+    /// The chaining value of a subtree, computed from its content. A subtree begins at a multiple of its size in chunks, which is a power
+    /// of two; the last one of an input may be shorter.
+    /// </summary>
+    /// <param name="data">The content: 1024 · 2^k bytes, or up to that much if it is the end of the input; empty only if that is all.</param>
+    /// <param name="firstChunk">The index of its first chunk in the whole input.</param>
+    /// <param name="isRoot">Whether this is the whole input; then the value is its hash.</param>
+    /// <param name="destination">At least <see cref="HashLength"/> bytes.</param>
+    public static void HashSubtree(ReadOnlySpan<byte> data, ulong firstChunk, bool isRoot, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, HashLength);
+        Blake3Tree.SubtreeNode(data, firstChunk, Blake3Compression.InitialValue, Blake3Flags.None, out Blake3Node node);
+        node.WriteHash(isRoot, destination);
+    }
+
+    /// <summary>The chaining value of a subtree from those of its two halves (§2.4).</summary>
+    /// <param name="left">The first half's value, <see cref="HashLength"/> bytes.</param>
+    /// <param name="right">The second half's value, <see cref="HashLength"/> bytes.</param>
+    /// <param name="isRoot">Whether the two make the whole input; then the value is its hash.</param>
+    /// <param name="destination">At least <see cref="HashLength"/> bytes; may overlap the halves.</param>
+    public static void CombineSubtrees(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, bool isRoot, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(left.Length, HashLength);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(right.Length, HashLength);
+        ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, HashLength);
+        Blake3Node.Parent(left, right, Blake3Compression.InitialValue, Blake3Flags.None, out Blake3Node node);
+        node.WriteHash(isRoot, destination);
+    }
+}
