@@ -5,7 +5,7 @@ namespace QuicBench;
 /// <summary>
 /// Measures Iroh.Quic over loopback, both ends on this machine:
 /// <code>
-/// QuicBench throughput [SECONDS] [STREAMS]   goodput in one process, beside TLS 1.3 over TCP
+/// QuicBench throughput [SECONDS] [STREAMS]   goodput in one process, beside TLS 1.3 over TCP (not with --quic at the end)
 /// QuicBench handshake [COUNT]                handshakes with a server in another process
 /// QuicBench latency [COUNT]                  one-byte round trips on a stream
 /// QuicBench idle [SECONDS]                   CPU time of a pair of endpoints with nothing to do
@@ -18,7 +18,7 @@ internal static class Program
         switch (arguments.FirstOrDefault())
         {
             case "throughput":
-                await Throughput.RunAsync(TimeSpan.FromSeconds(Number(arguments, 1, 5)), Number(arguments, 2, 1));
+                await Throughput.RunAsync(TimeSpan.FromSeconds(Number(arguments, 1, 5)), Number(arguments, 2, 1), arguments.Contains("--quic"));
                 return 0;
             case "handshake":
                 await Handshakes.RunAsync(Number(arguments, 1, 200));

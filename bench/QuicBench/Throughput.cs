@@ -15,10 +15,12 @@ internal static class Throughput
 {
     private const int ChunkLength = 64 * 1024;
 
-    public static async Task RunAsync(TimeSpan time, int streams)
+    public static async Task RunAsync(TimeSpan time, int streams, bool quicOnly)
     {
         await QuicAsync(TimeSpan.FromSeconds(1), streams, quiet: true);
         await QuicAsync(time, streams, quiet: false);
+        if (quicOnly)
+            return;
         await TlsAsync(TimeSpan.FromSeconds(1), quiet: true);
         await TlsAsync(time, quiet: false);
     }
@@ -52,7 +54,7 @@ internal static class Throughput
         ConnectionStatistics sent = sender.Statistics, received = receiver.Statistics;
         Print($"QUIC, {streams} stream(s)", total, watch.Elapsed);
         Console.WriteLine(
-            $"  cpu {cpu / watch.Elapsed:f2} cores, {sent.DatagramsSent} datagrams out, {sent.DatagramsReceived} in, lost {sent.PacketsLost}, "
+            $"  {total * 8 / cpu.TotalSeconds / 1e9:f2} Gbit a CPU second, cpu {cpu / watch.Elapsed:f2} cores, {sent.DatagramsSent} datagrams out, {sent.DatagramsReceived} in, lost {sent.PacketsLost}, "
             + $"probe timeouts {sent.ProbeTimeouts}, congestion events {sent.CongestionEvents}, window {sent.CongestionWindow}, mtu {sent.Mtu}");
         Console.WriteLine(
             $"  rtt {sent.SmoothedRtt.TotalMilliseconds:f3} ms (min {sent.MinRtt.TotalMilliseconds:f3}), key updates {sent.KeyUpdates}, "
@@ -76,8 +78,8 @@ internal static class Throughput
             sender.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "bench", EnabledSslProtocols = SslProtocols.Tls13 }),
             receiver.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate, EnabledSslProtocols = SslProtocols.Tls13 }));
 
-        var watch = Stopwatch.StartNew();
         TimeSpan cpuBefore = Process.GetCurrentProcess().TotalProcessorTime;
+        var watch = Stopwatch.StartNew();
         Task<long> reader = Task.Run(() => DrainAsync(receiver));
         await Task.Run(async () =>
         {
@@ -90,7 +92,7 @@ internal static class Throughput
             return;
         Print($"TLS 1.3 over TCP, {sender.NegotiatedCipherSuite}", total, watch.Elapsed);
         TimeSpan cpu = Process.GetCurrentProcess().TotalProcessorTime - cpuBefore;
-        Console.WriteLine($"  cpu {cpu / watch.Elapsed:f2} cores");
+        Console.WriteLine($"  {total * 8 / cpu.TotalSeconds / 1e9:f2} Gbit a CPU second, cpu {cpu / watch.Elapsed:f2} cores");
     }
 
     private static async Task FillAsync(Stream stream, TimeSpan time)

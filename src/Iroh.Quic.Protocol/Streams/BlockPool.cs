@@ -4,7 +4,7 @@ namespace Iroh.Quic.Protocol.Streams;
 
 /// <summary>
 /// The memory of a connection's stream buffers, in blocks of one size. A few blocks are kept for the connection, the rest goes through
-/// the process-wide pool, so that many idle connections hold little.
+/// a pool that all connections of the process share, so that many idle connections hold little.
 /// </summary>
 internal sealed class BlockPool
 {
@@ -13,6 +13,14 @@ internal sealed class BlockPool
 
     /// <summary>Free blocks kept for this connection: 256 KiB, what one round trip of a fast local network acknowledges at once.</summary>
     private const int FreeBlocksMax = 16;
+
+    /// <summary>
+    /// Free blocks kept for all connections: 64 MiB, the windows of a few dozen busy streams. The class library's shared pool keeps some
+    /// 32 arrays of one size a core, and a single stream's window has more.
+    /// </summary>
+    private const int SharedBlocksMax = 4096;
+
+    private static readonly ArrayPool<byte> SharedBlocks = ArrayPool<byte>.Create(BlockLength, SharedBlocksMax);
 
     private readonly byte[][] _free = new byte[FreeBlocksMax][];
     private int _freeCount;
@@ -24,7 +32,7 @@ internal sealed class BlockPool
     public byte[] Rent()
     {
         Rented++;
-        return _freeCount > 0 ? _free[--_freeCount] : ArrayPool<byte>.Shared.Rent(BlockLength);
+        return _freeCount > 0 ? _free[--_freeCount] : SharedBlocks.Rent(BlockLength);
     }
 
     /// <summary>Takes a block back; the caller keeps no reference to it.</summary>
@@ -34,6 +42,6 @@ internal sealed class BlockPool
         if (_freeCount < FreeBlocksMax)
             _free[_freeCount++] = block;
         else
-            ArrayPool<byte>.Shared.Return(block);
+            SharedBlocks.Return(block);
     }
 }
