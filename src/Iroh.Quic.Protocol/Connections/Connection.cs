@@ -371,7 +371,8 @@ public sealed class Connection : IDisposable
             if (!_state.IsOpen)
                 continue;
             path.Timers[PathTimer.LossDetection] = path.Loss.Deadline(path.Current.Recovery);
-            path.Timers[PathTimer.AckDelay] = path.Space.Acks.Deadline;
+            path.Timers[PathTimer.AckDelay] =
+                path.Current.Recovery.Amplification.IsExhausted ? Instant.Never : path.Space.Acks.Deadline;
             PathMovement.UpdateChallengeTimer(now, path);
         }
     }

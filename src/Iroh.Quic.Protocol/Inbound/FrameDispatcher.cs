@@ -132,7 +132,7 @@ internal sealed class FrameDispatcher
                 OnPathChallenge(challenge, arrival);
                 return null;
             case FrameType.PathResponse when PathResponseFrame.TryRead(ref reader, type, out PathResponseFrame response):
-                if (arrival.Path.OnResponse(arrival.Now, response.Data, out NetworkPath validated))
+                if (arrival.Path.OnResponse(response.Data, out NetworkPath validated))
                     summary.Validated = validated;
                 return null;
             case FrameType.NewToken when NewTokenFrame.TryRead(ref reader, type, out _):

@@ -125,7 +125,7 @@ internal sealed class DatagramBuilder
         if (!TryBeginOneRtt(plan, datagram))
             return default;
         var writer = new WireWriter(datagram[_open.PayloadStart..^PacketBuilder.TagLength]);
-        _filler.WritePathValidation(now, ref writer, _open.Frames, plan.Path, plan.Network, plan.Address);
+        _filler.WritePathValidation(ref writer, _open.Frames, plan.Path, plan.Network, plan.Address);
         if (_open.Frames.Count == 0)
             return default;
         _open.IsAckEliciting = true;

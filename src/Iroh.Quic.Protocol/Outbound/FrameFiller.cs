@@ -65,7 +65,7 @@ internal sealed class FrameFiller
         _crypto.WriteFrames(packet.Level, ref writer, packet.Frames);
         if (packet.Level == EncryptionLevel.Application)
         {
-            WriteControl(now, ref writer, packet.Frames, path);
+            WriteControl(ref writer, packet.Frames, path);
             _datagrams.WriteFrames(ref writer, PacketSpace(path), packet.Frames);
             _streams.WriteFrames(ref writer, packet.Frames);
         }
@@ -117,7 +117,7 @@ internal sealed class FrameFiller
     }
 
     /// <summary>Writes PATH_RESPONSE and PATH_CHALLENGE for a 4-tuple, as far as they are owed there (RFC 9000 §8.2).</summary>
-    public void WritePathValidation(Instant now, ref WireWriter writer, SentFrameList frames, Path path, NetworkPath? network, FourTuple address)
+    public void WritePathValidation(ref WireWriter writer, SentFrameList frames, Path path, NetworkPath? network, FourTuple address)
     {
         if (writer.Remaining >= PathFrameLength && path.Responses.TryTake(address, out ulong response))
         {
@@ -129,7 +129,7 @@ internal sealed class FrameFiller
             return;
         ulong challenge = _random.NextUInt64();
         new PathChallengeFrame(challenge).Write(ref writer);
-        network.Validator.OnChallengeSent(now, challenge);
+        network.Validator.OnChallengeSent(challenge, isExpanded: network.Recovery.Amplification.Budget >= MtuDiscovery.BaseSize);
         frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, path.Id.Value, 0, 0));
     }
 
@@ -140,9 +140,9 @@ internal sealed class FrameFiller
         || path.Responses.IsOwedOn(path.Current.Address)
         || path.RemoteIds.TryGetRetirement(out _) || path.LocalIds.TryGetAnnouncement(out _);
 
-    private void WriteControl(Instant now, ref WireWriter writer, SentFrameList frames, Path path)
+    private void WriteControl(ref WireWriter writer, SentFrameList frames, Path path)
     {
-        WritePathValidation(now, ref writer, frames, path, path.Current, path.Current.Address);
+        WritePathValidation(ref writer, frames, path, path.Current, path.Current.Address);
         if (_pending.HandshakeDone && writer.Remaining >= 1)
         {
             writer.WriteVarInt(FrameType.HandshakeDone);

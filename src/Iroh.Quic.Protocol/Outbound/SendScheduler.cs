@@ -3,6 +3,7 @@ using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Recovery;
+using Iroh.Quic.Protocol.Spaces;
 using Iroh.Quic.Protocol.Timers;
 using Iroh.Tls;
 
@@ -76,9 +77,12 @@ internal sealed class SendScheduler
         {
             if (!_keys.Has(level) || _spaces.Find(level, path) is not { } numbers)
                 continue;
+            bool hasLevelData = _filler.HasData(level, path);
+            if (level != EncryptionLevel.Application && hasLevelData)
+                LetHandshakePass(numbers, recovery);
             isAckDue |= numbers.Acks.IsAckDue(now);
             isProbe |= numbers.ProbesPending > 0;
-            hasData |= _filler.HasData(level, path);
+            hasData |= hasLevelData;
         }
 
         // RFC 9002 §6.2.4, §7.5: probes leave whatever the window says, and small enough for a path whose MTU has shrunk.
@@ -88,6 +92,14 @@ internal sealed class SendScheduler
         if (isAckDue || isProbe || mayData)
             return new SendPlan(SendKind.Packets, path, path.Current, path.Current.Address, size, mayData);
         return PlanMtuProbe(now, path, space);
+    }
+
+    // A window full of 1-RTT packets, which the peer cannot read before the handshake is complete, must not hold up what completes it:
+    // no probe timer runs for them (RFC 9002 §6.2.1), nor for a level that has nothing in flight.
+    private static void LetHandshakePass(PacketNumberSpace numbers, PathRecovery recovery)
+    {
+        if (numbers.Sent.AckElicitingOutstanding == 0 && !recovery.Congestion.CanSend(MtuDiscovery.BaseSize))
+            numbers.ProbesPending = Math.Max(1, numbers.ProbesPending);
     }
 
     private static bool MaySendData(Instant now, Path path, int size)
@@ -114,10 +126,10 @@ internal sealed class SendScheduler
         return new SendPlan(SendKind.MtuProbe, path, network, network.Address, size, WithData: true);
     }
 
-    // 0 if the address may get no whole datagram now (RFC 9000 §8.1): smaller ones would only delay the ones that have to be padded.
+    // 0 if amplification allows nothing that is worth sending to the address (RFC 9000 §8.1).
     private static int SizeMax(NetworkPath network, int size, int space)
     {
-        long budget = network.Recovery.Amplification.Budget;
-        return budget < MtuDiscovery.BaseSize ? 0 : (int)Math.Min(budget, Math.Min(size, space));
+        AmplificationLimit limit = network.Recovery.Amplification;
+        return limit.IsExhausted ? 0 : (int)Math.Min(limit.Budget, Math.Min(size, space));
     }
 }

@@ -28,6 +28,6 @@ internal sealed class NetworkPathFactory
             ? new NewReno(MtuDiscovery.BaseSize)
             : new Cubic(MtuDiscovery.BaseSize);
         return new PathRecovery(
-            generation, new RttEstimator(_configuration.InitialRtt), congestion, mtu, new AmplificationLimit(isValidated));
+            generation, new RttEstimator(_configuration.InitialRtt), congestion, mtu, new AmplificationLimit(isValidated, MtuDiscovery.BaseSize));
     }
 }

@@ -20,6 +20,12 @@ internal sealed class Path
     /// <summary>The key phase bookkeeping of this path's packet numbers; <see cref="KeyUpdate"/> reads and writes it.</summary>
     public KeyPhaseWindow KeyPhaseWindow;
 
+    /// <summary>
+    /// A peer that has moved may send nothing but short acknowledgements, of which three times the length must do for a challenge and an
+    /// acknowledgement in return: that is less than this many bytes.
+    /// </summary>
+    private const int MigratedDatagramMin = 80;
+
     private int _nextGeneration;
 
     public Path(
@@ -75,7 +81,7 @@ internal sealed class Path
     {
         NetworkPath before = Current;
         PathRecovery old = before.Recovery;
-        var amplification = new AmplificationLimit(isValidated: false);
+        var amplification = new AmplificationLimit(isValidated: false, MigratedDatagramMin);
         PathRecovery recovery;
         if (address.Remote.HasSameAddress(before.Address.Remote))
         {
@@ -113,18 +119,22 @@ internal sealed class Path
     /// A PATH_RESPONSE arrived (RFC 9000 §8.2.3). True if it validates an address; from which one it came does not matter, what was sent
     /// to the address and came back does.
     /// </summary>
-    public bool OnResponse(Instant now, ulong data, out NetworkPath validated)
+    public bool OnResponse(ulong data, out NetworkPath validated)
     {
         validated = Current;
-        if (Current.Validator.OnResponse(now, data, out _))
+        if (Current.Validator.OnResponse(data, out bool wasExpanded))
         {
             Current.MarkValidated();
             Previous = null;
+
+            // RFC 9000 §8.2.3: the address is the peer's, but whether 1200 bytes get there has to be asked again.
+            if (!wasExpanded)
+                Current.Validator.Begin();
             return true;
         }
 
         // The old address still answers (RFC 9000 §9.3.3). If the peer is there, its next packet brings the path back.
-        if (Previous is not { } previous || !previous.Validator.OnResponse(now, data, out _))
+        if (Previous is not { } previous || !previous.Validator.OnResponse(data, out _))
             return false;
         validated = previous;
         return true;

@@ -1,5 +1,3 @@
-using Iroh.Quic.Protocol.Primitives;
-
 namespace Iroh.Quic.Protocol.Paths;
 
 /// <summary>
@@ -20,7 +18,7 @@ internal sealed class PathValidator
     public const int ChallengesMax = 8;
 
     private readonly ulong[] _data = new ulong[ChallengesMax];
-    private readonly Instant[] _sentAt = new Instant[ChallengesMax];
+    private readonly bool[] _isExpanded = new bool[ChallengesMax];
     private int _sent;
     private bool _active;
 
@@ -47,11 +45,13 @@ internal sealed class PathValidator
         WantsChallenge = true;
     }
 
-    /// <summary>A challenge with these 8 bytes was sent.</summary>
-    public void OnChallengeSent(Instant now, ulong data)
+    /// <summary>A challenge was sent.</summary>
+    /// <param name="data">Its 8 bytes.</param>
+    /// <param name="isExpanded">Whether its datagram has the 1200 bytes that every path must carry (RFC 9000 §8.2.1).</param>
+    public void OnChallengeSent(ulong data, bool isExpanded)
     {
         _data[_sent % ChallengesMax] = data;
-        _sentAt[_sent % ChallengesMax] = now;
+        _isExpanded[_sent % ChallengesMax] = isExpanded;
         _sent++;
         WantsChallenge = false;
     }
@@ -60,19 +60,18 @@ internal sealed class PathValidator
     public void OnTimeout() => WantsChallenge = _active;
 
     /// <summary>A PATH_RESPONSE arrived. Returns whether it answers one of the challenges; then the address is validated.</summary>
-    /// <param name="now">The time of arrival.</param>
     /// <param name="data">Its 8 bytes.</param>
-    /// <param name="roundTrip">The time since that challenge was sent.</param>
-    public bool OnResponse(Instant now, ulong data, out TimeSpan roundTrip)
+    /// <param name="wasExpanded">Whether the challenge's datagram was.</param>
+    public bool OnResponse(ulong data, out bool wasExpanded)
     {
-        roundTrip = default;
+        wasExpanded = false;
         if (!_active)
             return false;
         for (int i = 0; i < Math.Min(_sent, ChallengesMax); i++)
         {
             if (_data[i] != data)
                 continue;
-            roundTrip = now - _sentAt[i];
+            wasExpanded = _isExpanded[i];
             MarkValidated();
             return true;
         }

@@ -8,19 +8,19 @@ public class PathValidatorTests
     private readonly PathValidator _validator = new(isValidated: false);
 
     [Fact]
-    public void An_answer_to_any_remembered_challenge_validates_and_tells_the_round_trip()
+    public void An_answer_to_any_remembered_challenge_validates_and_tells_whether_that_was_expanded()
     {
         _validator.Begin();
         Assert.True(_validator.WantsChallenge);
-        _validator.OnChallengeSent(new Instant(1000), 11);
+        _validator.OnChallengeSent(11, isExpanded: true);
         Assert.False(_validator.WantsChallenge);
         _validator.OnTimeout();
         Assert.True(_validator.WantsChallenge);
-        _validator.OnChallengeSent(new Instant(2000), 22);
+        _validator.OnChallengeSent(22, isExpanded: false);
 
-        Assert.False(_validator.OnResponse(new Instant(3000), 33, out _));
-        Assert.True(_validator.OnResponse(new Instant(5000), 11, out TimeSpan roundTrip));
-        Assert.Equal(TimeSpan.FromMicroseconds(4), roundTrip);
+        Assert.False(_validator.OnResponse(33, out _));
+        Assert.True(_validator.OnResponse(11, out bool wasExpanded));
+        Assert.True(wasExpanded);
         Assert.True(_validator.IsValidated);
         Assert.False(_validator.IsActive);
     }
@@ -28,12 +28,12 @@ public class PathValidatorTests
     [Fact]
     public void Nothing_is_validated_by_answers_that_were_not_asked_for()
     {
-        Assert.False(_validator.OnResponse(new Instant(1), 0, out _));
+        Assert.False(_validator.OnResponse(0, out _));
         _validator.Begin();
-        Assert.False(_validator.OnResponse(new Instant(1), 0, out _));
-        _validator.OnChallengeSent(new Instant(2), 5);
+        Assert.False(_validator.OnResponse(0, out _));
+        _validator.OnChallengeSent(5, isExpanded: true);
         _validator.Stop();
-        Assert.False(_validator.OnResponse(new Instant(3), 5, out _));
+        Assert.False(_validator.OnResponse(5, out _));
         Assert.False(_validator.IsValidated);
     }
 
@@ -43,12 +43,12 @@ public class PathValidatorTests
         _validator.Begin();
         for (ulong data = 1; data <= PathValidator.ChallengesMax + 1; data++)
         {
-            _validator.OnChallengeSent(new Instant((long)data), data);
+            _validator.OnChallengeSent(data, isExpanded: true);
             _validator.OnTimeout();
         }
 
-        Assert.False(_validator.OnResponse(new Instant(100), 1, out _));
-        Assert.True(_validator.OnResponse(new Instant(100), 2, out _));
+        Assert.False(_validator.OnResponse(1, out _));
+        Assert.True(_validator.OnResponse(2, out _));
     }
 
     [Fact]

@@ -24,18 +24,40 @@ public sealed class RecordingTrace : TraceSink
 
     public int LostPackets { get; private set; }
 
+    public TraceSink? Next { get; set; }
+
     /// <summary>Called for each validated address as it happens.</summary>
     public Action<FourTuple>? OnValidated { get; set; }
 
-    public override void PacketSent(Instant now, EncryptionLevel level, PathId path, PacketNumber number, int size) => PacketsSent++;
+    public override void PacketSent(Instant now, EncryptionLevel level, PathId path, PacketNumber number, int size)
+    {
+        PacketsSent++;
+        Next?.PacketSent(now, level, path, number, size);
+    }
 
-    public override void PacketReceived(Instant now, EncryptionLevel level, PathId path, PacketNumber number, int size) => PacketsReceived++;
+    public override void PacketReceived(Instant now, EncryptionLevel level, PathId path, PacketNumber number, int size)
+    {
+        PacketsReceived++;
+        Next?.PacketReceived(now, level, path, number, size);
+    }
 
-    public override void PacketDropped(Instant now, PacketDropReason reason, int size) => Drops[reason] = Drops.GetValueOrDefault(reason) + 1;
+    public override void PacketDropped(Instant now, PacketDropReason reason, int size)
+    {
+        Drops[reason] = Drops.GetValueOrDefault(reason) + 1;
+        Next?.PacketDropped(now, reason, size);
+    }
 
-    public override void PacketsLost(Instant now, PathId path, int packets, long bytes) => LostPackets += packets;
+    public override void PacketsLost(Instant now, PathId path, int packets, long bytes) 
+    {
+        LostPackets += packets;
+        Next?.PacketsLost(now, path, packets, bytes);
+    }
 
-    public override void KeysUpdated(Instant now, ulong updates) => KeyUpdates = updates;
+    public override void KeysUpdated(Instant now, ulong updates)
+    {
+        KeyUpdates = updates;
+        Next?.KeysUpdated(now, updates);
+    }
 
     public override void PathValidated(Instant now, PathId path, FourTuple address)
     {
@@ -45,5 +67,9 @@ public sealed class RecordingTrace : TraceSink
 
     public override void PathMigrated(Instant now, PathId path, FourTuple from, FourTuple to) => Migrations.Add((from, to));
 
-    public override void PhaseChanged(Instant now, ConnectionPhase from, ConnectionPhase to) => Phases.Add(to);
+    public override void PhaseChanged(Instant now, ConnectionPhase from, ConnectionPhase to)
+    {
+        Phases.Add(to);
+        Next?.PhaseChanged(now, from, to);
+    }
 }
