@@ -36,4 +36,7 @@ public static class StoreLimits
 
     /// <summary>The most comparisons, and the most operations, of one transaction.</summary>
     public const int TransactionItemsMax = 128;
+
+    /// <summary>The most bytes of all keys and values of one transaction: 1.5 MiB. It passes in one message, as do its changes.</summary>
+    public const int TransactionBytesMax = 3 * 1024 * 1024 / 2;
 }

@@ -22,23 +22,34 @@ public sealed record StoreTransaction(IReadOnlyList<StoreComparison> Comparisons
     {
         if (Comparisons.Count > StoreLimits.TransactionItemsMax || Operations.Count > StoreLimits.TransactionItemsMax)
             throw new ArgumentException($"A transaction has at most {StoreLimits.TransactionItemsMax} comparisons and as many operations.");
+        long bytes = 0;
         foreach (StoreComparison comparison in Comparisons)
-            CheckKey(comparison.Key);
+        {
+            bytes += CheckKey(comparison.Key);
+            bytes += comparison is StoreComparison.ValueIs value ? value.Value.Length : 0;
+        }
+
         var written = new HashSet<string>(StringComparer.Ordinal);
         foreach (StoreOperation operation in Operations)
         {
-            CheckKey(operation.Key);
+            bytes += CheckKey(operation.Key);
+            bytes += operation is StoreOperation.Put put ? put.Value.Length : 0;
             if (!written.Add(operation.Key))
                 throw new ArgumentException($"The transaction writes '{operation.Key}' twice.");
             if (operation is StoreOperation.Put { Value.Length: > StoreLimits.ValueBytesMax })
                 throw new ArgumentException($"The value of '{operation.Key}' exceeds {StoreLimits.ValueBytesMax} bytes.");
         }
+
+        if (bytes > StoreLimits.TransactionBytesMax)
+            throw new ArgumentException($"The transaction's keys and values exceed {StoreLimits.TransactionBytesMax} bytes.");
     }
 
-    internal static void CheckKey(string key)
+    internal static int CheckKey(string key)
     {
-        if (string.IsNullOrEmpty(key) || System.Text.Encoding.UTF8.GetByteCount(key) > StoreLimits.KeyBytesMax)
-            throw new ArgumentException($"A key has 1 to {StoreLimits.KeyBytesMax} bytes of UTF-8.", nameof(key));
+        int length = string.IsNullOrEmpty(key) ? 0 : System.Text.Encoding.UTF8.GetByteCount(key);
+        return length is > 0 and <= StoreLimits.KeyBytesMax
+            ? length
+            : throw new ArgumentException($"A key has 1 to {StoreLimits.KeyBytesMax} bytes of UTF-8.", nameof(key));
     }
 }
 

@@ -41,9 +41,9 @@ public static class StoreMethods
     public static readonly RpcMethod<GetRequest, GetResponse> Get =
         RpcMethod.Unary<GetRequest, GetResponse>(StoreReflection.Descriptor, "Store", "Get");
 
-    /// <summary>Keys with a prefix.</summary>
+    /// <summary>All keys with a prefix.</summary>
     public static readonly RpcMethod<RangeRequest, RangeResponse> Range =
-        RpcMethod.Unary<RangeRequest, RangeResponse>(StoreReflection.Descriptor, "Store", "Range");
+        RpcMethod.ServerStreaming<RangeRequest, RangeResponse>(StoreReflection.Descriptor, "Store", "Range");
 
     /// <summary>Compare-and-swap over several keys.</summary>
     public static readonly RpcMethod<TransactRequest, TransactResponse> Transact =
@@ -116,12 +116,4 @@ public static class HealthMethods
     /// <summary>The state now and its changes.</summary>
     public static readonly RpcMethod<HealthCheckRequest, HealthCheckResponse> Watch =
         RpcMethod.ServerStreaming<HealthCheckRequest, HealthCheckResponse>(HealthReflection.Descriptor, "Health", "Watch");
-}
-
-/// <summary>The methods of <c>blixard.v1.Tunnel</c>; proto/blixard/v1/tunnel.proto says what they do.</summary>
-public static class TunnelMethods
-{
-    /// <summary>A byte stream to a target on the peer.</summary>
-    public static readonly RpcMethod<TunnelData, TunnelData> Open =
-        RpcMethod.Duplex<TunnelData, TunnelData>(TunnelReflection.Descriptor, "Tunnel", "Open");
 }

@@ -12,7 +12,7 @@ public sealed partial class IrohServiceRunner
     /// <summary>The protocol name negotiated for connections that carry calls.</summary>
     public const string Alpn = "blixard/rpc/1";
 
-    /// <summary>How many streams of one connection are served at a time: watches and tunnels stay open, so it is more than a busy
+    /// <summary>How many streams of one connection are served at a time: watches stay open, so it is more than a busy
     /// peer's short calls need. When it is reached no more streams are accepted, and the connection's stream limit slows the peer.</summary>
     public const int CallsPerConnectionMax = 256;
 

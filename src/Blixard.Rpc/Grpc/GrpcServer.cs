@@ -38,7 +38,7 @@ public sealed record GrpcServerOptions
 /// what is open to them; any other certificate ends the handshake.</remarks>
 public sealed class GrpcServer : IAsyncDisposable
 {
-    // Bodies of calls have no end while a watch or a tunnel is open, and may be silent for long: Kestrel's limits on size and
+    // Bodies of calls have no end while a watch is open, and may be silent for long: Kestrel's limits on size and
     // rate of bodies are off; ours are per message. Keep-alive pings find dead peers.
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
 

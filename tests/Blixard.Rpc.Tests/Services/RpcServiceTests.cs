@@ -17,12 +17,12 @@ public sealed class RpcServiceTests
             StoreMethods.Get, StoreMethods.Range, StoreMethods.Transact, StoreMethods.Watch,
             VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs,
             ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
-            HealthMethods.Check, HealthMethods.Watch, TunnelMethods.Open,
+            HealthMethods.Check, HealthMethods.Watch,
         ];
         IEnumerable<string> described = new[]
         {
             ClusterReflection.Descriptor, StoreReflection.Descriptor, VmReflection.Descriptor, ImageReflection.Descriptor,
-            HealthReflection.Descriptor, TunnelReflection.Descriptor,
+            HealthReflection.Descriptor,
         }.SelectMany(f => f.Services).SelectMany(s => s.Methods).Select(m => $"/{m.Service.FullName}/{m.Name}");
         Assert.Equal(described.Order(StringComparer.Ordinal), ours.Select(m => m.Path).Order(StringComparer.Ordinal));
     }
@@ -68,7 +68,7 @@ public sealed class RpcServiceTests
     public void A_wrong_kind_is_refused()
     {
         Assert.Throws<ArgumentException>(() => RpcMethod.ServerStreaming<PingRequest, PingResponse>(ClusterReflection.Descriptor, "Cluster", "Ping"));
-        Assert.Throws<ArgumentException>(() => RpcMethod.Unary<TunnelData, TunnelData>(TunnelReflection.Descriptor, "Tunnel", "Open"));
+        Assert.Throws<ArgumentException>(() => RpcMethod.Unary<WatchRequest, WatchResponse>(StoreReflection.Descriptor, "Store", "Watch"));
         Assert.Throws<ArgumentException>(() => RpcMethod.Unary<WatchRequest, WatchResponse>(StoreReflection.Descriptor, "Store", "Watch"));
     }
 
