@@ -48,7 +48,7 @@ internal static class Blake3Tree
     }
 
     // The values of 2 to 16 neighbouring subtrees, of equal size but for the last, that make up the data of more than one chunk.
-    // Recursion halves the data, so its depth is at most 17.
+    // Recursion halves the data, so its depth is at most 17, each with a kilobyte on the stack.
     private static int Batch(
         ReadOnlySpan<byte> data, ulong firstChunk, ReadOnlySpan<uint> key, Blake3Flags flags, Span<uint> values)
     {
@@ -56,7 +56,7 @@ internal static class Blake3Tree
             return Chunks(data, firstChunk, key, flags, values);
 
         // §2.1: the left half is the largest power of two of chunks that leaves something for the right.
-        int leftChunks = (int)(BitOperations.RoundUpToPowerOf2((uint)((data.Length + ChunkLength - 1) / ChunkLength)) / 2);
+        int leftChunks = (int)(BitOperations.RoundUpToPowerOf2(((uint)data.Length + ChunkLength - 1) / ChunkLength) / 2);
         int leftLength = leftChunks * ChunkLength;
         Span<uint> both = stackalloc uint[2 * BatchMax * ValueWords];
         int left = Batch(data[..leftLength], firstChunk, key, flags, both);

@@ -58,10 +58,10 @@ public sealed record ConnectionConfiguration
     /// <summary>The same over all streams. At least 1, default 10,000,000.</summary>
     public long SendWindow { get; init; } = 10_000_000;
 
-    /// <summary>How many bidirectional streams the peer may have open at once. Up to 2^60, default 100.</summary>
+    /// <summary>How many bidirectional streams the peer may have open at once. Up to 65,536, default 100.</summary>
     public ulong BidirectionalStreamsMax { get; init; } = 100;
 
-    /// <summary>How many unidirectional streams the peer may have open at once. Up to 2^60, default 100.</summary>
+    /// <summary>How many unidirectional streams the peer may have open at once. Up to 65,536, default 100.</summary>
     public ulong UnidirectionalStreamsMax { get; init; } = 100;
 
     /// <summary>How many of the peer's connection ids are kept, per path. 2 to 16, default 5.</summary>
@@ -100,8 +100,8 @@ public sealed record ConnectionConfiguration
         CheckRange(StreamReceiveWindow, 0UL, StreamConfiguration.StreamReceiveWindowMax, nameof(StreamReceiveWindow));
         CheckRange(StreamSendWindow, 1, int.MaxValue, nameof(StreamSendWindow));
         CheckRange(SendWindow, 1L, long.MaxValue, nameof(SendWindow));
-        CheckRange(BidirectionalStreamsMax, 0UL, 1UL << 60, nameof(BidirectionalStreamsMax));
-        CheckRange(UnidirectionalStreamsMax, 0UL, 1UL << 60, nameof(UnidirectionalStreamsMax));
+        CheckRange(BidirectionalStreamsMax, 0UL, StreamConfiguration.StreamsMax, nameof(BidirectionalStreamsMax));
+        CheckRange(UnidirectionalStreamsMax, 0UL, StreamConfiguration.StreamsMax, nameof(UnidirectionalStreamsMax));
         CheckRange(ActiveConnectionIdLimit, 2, 16, nameof(ActiveConnectionIdLimit));
         CheckRange(MaxDatagramFrameSize, 0, 65535, nameof(MaxDatagramFrameSize));
         CheckRange(DatagramReceiveBuffer, 0, 1 << 30, nameof(DatagramReceiveBuffer));

@@ -1,5 +1,4 @@
 using Iroh.Quic.Protocol.Codec;
-using Iroh.Quic.Protocol.Codec.Frames;
 
 namespace Iroh.Quic.Protocol.Streams;
 
@@ -31,6 +30,12 @@ internal sealed record StreamConfiguration
     public const ulong StreamReceiveWindowMax = 1UL << 30;
 
     /// <summary>
+    /// The most streams of one direction that a peer may be allowed at once: 65,536. It can open all of them by naming the highest, and
+    /// each takes a place in the tables (under 100 bytes), so one frame can cost no more than a few megabytes.
+    /// </summary>
+    public const ulong StreamsMax = 1UL << 16;
+
+    /// <summary>
     /// The limits declared to the peer; the receive windows keep these sizes. The defaults of iroh, except for the connection's window,
     /// which bounds the memory that a peer can make this end hold: 16 MiB.
     /// </summary>
@@ -50,8 +55,8 @@ internal sealed record StreamConfiguration
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamDataBidirectionalLocal, StreamReceiveWindowMax);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamDataBidirectionalRemote, StreamReceiveWindowMax);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamDataUnidirectional, StreamReceiveWindowMax);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamsBidirectional, MaxStreamsFrame.CountMax);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamsUnidirectional, MaxStreamsFrame.CountMax);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamsBidirectional, StreamsMax);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(Local.MaxStreamsUnidirectional, StreamsMax);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(StreamSendWindow);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(SendWindow);
     }

@@ -562,6 +562,20 @@ public sealed class StreamTableTests
         }
     }
 
+    [Fact]
+    public void Limits_beyond_what_the_tables_are_made_for_are_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => Create(streams: StreamConfiguration.StreamsMax + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Create(streamWindow: StreamConfiguration.StreamReceiveWindowMax + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Create(window: 1UL << 62));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Create(sendWindow: 0));
+
+        StreamTable table = Create(streams: StreamConfiguration.StreamsMax);
+        Assert.Null(table.OnStreamFrame(Remote(StreamDirection.Unidirectional, StreamConfiguration.StreamsMax - 1), 0, "x"u8, false));
+        Assert.Equal((int)StreamConfiguration.StreamsMax, table.LiveHalves);
+        Assert.Equal(BlockPool.BlockLength, table.BlockBytes);
+    }
+
     private static ulong Sum(SentFrame[] sent) =>
         sent.Aggregate(0UL, (sum, frame) => sum + (frame.Kind == SentFrameKind.Stream ? frame.B : 0));
 
