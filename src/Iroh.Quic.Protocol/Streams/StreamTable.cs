@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Primitives;
@@ -8,8 +6,8 @@ using Iroh.Quic.Protocol.Spaces;
 namespace Iroh.Quic.Protocol.Streams;
 
 /// <summary>
-/// All streams of a connection (RFC 9000 §2 to §4): opens and finds them, lets the application write and read, takes the peer's frames
-/// in, and fills packets. A stream costs memory from its first use until both halves are done.
+/// All streams of a connection (RFC 9000 §2 to §4): lets the application open, write and read them, takes the peer's frames in, and
+/// fills packets. The rooms behind it meet only here.
 /// </summary>
 /// <remarks>
 /// DEVIATES: DATA_BLOCKED and STREAM_DATA_BLOCKED (SHOULD, §4.1) are not sent. They are hints for debugging the other end's windows;
@@ -17,27 +15,14 @@ namespace Iroh.Quic.Protocol.Streams;
 /// </remarks>
 internal sealed class StreamTable
 {
-    /// <summary>Ended halves kept for new streams: what a busy connection opens and ends within a round trip.</summary>
-    private const int RecycledMax = 128;
-
-    private readonly Side _side;
     private readonly StreamConfiguration _configuration;
     private readonly Queue<StreamEvent> _events;
-    private readonly BlockPool _blocks = new();
+    private readonly StreamDirectory _streams;
     private readonly StreamOutput _output = new();
-    private readonly LocalStreamCounter[] _local;
-    private readonly RemoteStreamCounter[] _remote;
-
-    // A stream has an entry while its half is not done. Null: the peer opened it by naming a higher one and nothing happened on it yet.
-    private readonly Dictionary<ulong, SendStream?> _sending = [];
-    private readonly Dictionary<ulong, ReceiveStream?> _receiving = [];
-    private readonly Stack<SendStream> _recycledSending = new();
-    private readonly Stack<ReceiveStream> _recycledReceiving = new();
 
     // Streams whose writer waits for room in the send window of all streams together, first come first served.
     private readonly LinkedList<SendStream> _waitingWriters = new();
 
-    private StreamLimits _peer;
     private ReceiveWindow _window;
     private bool _isWindowUpdateLost;
     private long _buffered;
@@ -49,32 +34,26 @@ internal sealed class StreamTable
     public StreamTable(Side side, StreamConfiguration configuration, Queue<StreamEvent> events)
     {
         configuration.Validate();
-        _side = side;
         _configuration = configuration;
         _events = events;
         _window = new ReceiveWindow(configuration.Local.MaxData);
-        _local = [new(StreamDirection.Bidirectional), new(StreamDirection.Unidirectional)];
-        _remote =
-        [
-            new(StreamDirection.Bidirectional, configuration.Local.MaxStreamsBidirectional),
-            new(StreamDirection.Unidirectional, configuration.Local.MaxStreamsUnidirectional),
-        ];
+        _streams = new StreamDirectory(side, configuration.Local);
     }
 
     /// <summary>Whether <see cref="WriteFrames"/> would write something into an empty packet. Cheap.</summary>
     public bool HasPendingFrames =>
         _output.HasPending || _isWindowUpdateLost || _window.IsUpdateDue
-        || _local[0].IsBlockedPending || _local[1].IsBlockedPending
-        || _remote[0].IsLimitPending || _remote[1].IsLimitPending;
+        || _streams.Local[0].IsBlockedPending || _streams.Local[1].IsBlockedPending
+        || _streams.Remote[0].IsLimitPending || _streams.Remote[1].IsLimitPending;
 
     /// <summary>Bytes written by the application and not yet acknowledged by the peer, on all streams.</summary>
     public long BufferedBytes => _buffered;
 
     /// <summary>How many sending and receiving halves of streams are not done, whether or not they have cost memory yet.</summary>
-    public int LiveHalves => _sending.Count + _receiving.Count;
+    public int LiveHalves => _streams.LiveHalves;
 
     /// <summary>Memory that stream data takes now, in both directions, in bytes: whole blocks.</summary>
-    public long BlockBytes => (long)_blocks.Rented * BlockPool.BlockLength;
+    public long BlockBytes => _streams.BlockBytes;
 
     /// <summary>
     /// Takes over what the peer allows. May come twice, with remembered values and then the real ones, which are never lower
@@ -82,38 +61,21 @@ internal sealed class StreamTable
     /// </summary>
     public void OnPeerParameters(in StreamLimits peer)
     {
-        _peer = peer;
         _output.OnMaxData(peer.MaxData);
-        foreach (ulong id in _sending.Keys.Order()) // in order, as it decides who sends first; there are few, and this comes once or twice
-        {
-            if (_sending[id] is not { } stream)
-                continue;
-            stream.OnMaxStreamData(InitialSendLimit(stream.Id));
+        foreach (SendStream stream in _streams.TakePeerLimits(peer))
             _output.Update(stream);
-        }
-
         OnMaxStreams(StreamDirection.Bidirectional, peer.MaxStreamsBidirectional);
         OnMaxStreams(StreamDirection.Unidirectional, peer.MaxStreamsUnidirectional);
     }
 
     /// <summary>Opens a stream. False at the peer's limit; <see cref="StreamEventKind.StreamsAvailable"/> follows when it moves.</summary>
-    public bool TryOpenStream(StreamDirection direction, out StreamId id)
-    {
-        bool opened = _local[(int)direction].TryOpen(out ulong index);
-        id = opened ? StreamId.Create(_side, direction, index) : default;
-        if (!opened)
-            return false;
-        _sending.Add(id.Value, NewSending(id));
-        if (direction == StreamDirection.Bidirectional)
-            _receiving.Add(id.Value, NewReceiving(id));
-        return true;
-    }
+    public bool TryOpenStream(StreamDirection direction, out StreamId id) => _streams.TryOpen(direction, out id);
 
     /// <summary>The peer's next stream in the order of ids. False if there is none; <see cref="StreamEventKind.Opened"/> follows.</summary>
     public bool TryAcceptStream(StreamDirection direction, out StreamId id)
     {
-        bool accepted = _remote[(int)direction].TryAccept(out ulong index);
-        id = accepted ? StreamId.Create(Peer, direction, index) : default;
+        bool accepted = _streams.Remote[(int)direction].TryAccept(out ulong index);
+        id = accepted ? StreamId.Create(_streams.Peer, direction, index) : default;
         return accepted;
     }
 
@@ -122,7 +84,7 @@ internal sealed class StreamTable
     /// <param name="data">The caller's again on return.</param>
     public StreamWrite Write(StreamId id, ReadOnlySpan<byte> data)
     {
-        if (FindSending(id) is not { } stream)
+        if (_streams.FindSending(id) is not { } stream)
             return new StreamWrite(0, StreamStatus.Closed);
         (StreamStatus status, ulong code) = stream.WriterStatus;
         if (status != StreamStatus.Ok)
@@ -150,7 +112,7 @@ internal sealed class StreamTable
     /// <summary>Ends the stream after what was written. Ok, Stopped, or Closed if it was ended or given up before.</summary>
     public StreamStatus Finish(StreamId id)
     {
-        if (FindSending(id) is not { } stream)
+        if (_streams.FindSending(id) is not { } stream)
             return StreamStatus.Closed;
         StreamStatus status = stream.WriterStatus.Status;
         if (status != StreamStatus.Ok)
@@ -167,7 +129,7 @@ internal sealed class StreamTable
     public StreamStatus Reset(StreamId id, ulong code)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(code, VarInt.Max);
-        if (FindSending(id) is not { } stream || stream.State >= SendStreamState.ResetSent)
+        if (_streams.FindSending(id) is not { } stream || stream.State >= SendStreamState.ResetSent)
             return StreamStatus.Closed;
         long freed = stream.Reset(code);
         StopWaiting(stream);
@@ -182,7 +144,7 @@ internal sealed class StreamTable
     public StreamStatus StopSending(StreamId id, ulong code)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(code, VarInt.Max);
-        if (FindReceiving(id) is not { } stream)
+        if (_streams.FindReceiving(id) is not { } stream)
             return StreamStatus.Closed;
         StreamStatus status = stream.Stop(ref _window, code);
         AfterReceiving(stream);
@@ -192,7 +154,7 @@ internal sealed class StreamTable
     /// <summary>Copies received bytes to <paramref name="destination"/>, which is the caller's.</summary>
     public StreamRead Read(StreamId id, Span<byte> destination)
     {
-        if (FindReceiving(id) is not { } stream)
+        if (_streams.FindReceiving(id) is not { } stream)
             return new StreamRead(0, StreamStatus.Closed);
         StreamRead result = stream.Read(ref _window, destination);
         if (result.Status != StreamStatus.Blocked)
@@ -205,7 +167,7 @@ internal sealed class StreamTable
     {
         if (CheckReceiving(id, FrameType.Stream) is { } error)
             return error;
-        if (FindReceiving(id) is not { } stream)
+        if (_streams.FindReceiving(id) is not { } stream)
             return null; // late, for a stream that is gone
         error = stream.OnData(ref _window, offset, data, fin);
         if (error is null && stream.TakeReadable())
@@ -219,7 +181,7 @@ internal sealed class StreamTable
     {
         if (CheckReceiving(id, FrameType.ResetStream) is { } error)
             return error;
-        if (FindReceiving(id) is not { } stream)
+        if (_streams.FindReceiving(id) is not { } stream)
             return null;
         bool wasReset = stream.State == ReceiveStreamState.ResetReceived;
         error = stream.OnReset(ref _window, code, finalSize);
@@ -238,7 +200,7 @@ internal sealed class StreamTable
     {
         if (CheckSending(id, FrameType.StopSending) is { } error)
             return error;
-        if (FindSending(id) is not { } stream || !stream.OnStopSending(code, out long freed))
+        if (_streams.FindSending(id) is not { } stream || !stream.OnStopSending(code, out long freed))
             return null;
         StopWaiting(stream);
         _output.Update(stream);
@@ -255,7 +217,7 @@ internal sealed class StreamTable
     {
         if (CheckSending(id, FrameType.MaxStreamData) is { } error)
             return error;
-        if (FindSending(id) is not { } stream)
+        if (_streams.FindSending(id) is not { } stream)
             return null;
         stream.OnMaxStreamData(limit);
         _output.Update(stream);
@@ -265,7 +227,7 @@ internal sealed class StreamTable
     /// <summary>MAX_STREAMS came (RFC 9000 §19.11), with a limit of at most 2^60, which its reader has checked.</summary>
     public void OnMaxStreams(StreamDirection direction, ulong limit)
     {
-        if (_local[(int)direction].Raise(limit))
+        if (_streams.Local[(int)direction].Raise(limit))
             _events.Enqueue(new StreamEvent(StreamEventKind.StreamsAvailable, default, direction));
     }
 
@@ -287,7 +249,7 @@ internal sealed class StreamTable
     /// <summary>A frame written here has arrived.</summary>
     public void OnFrameAcknowledged(in SentFrame frame)
     {
-        if (frame.Kind is not (SentFrameKind.Stream or SentFrameKind.ResetStream) || FindSending(frame.StreamId) is not { } stream)
+        if (frame.Kind is not (SentFrameKind.Stream or SentFrameKind.ResetStream) || _streams.FindSending(frame.StreamId) is not { } stream)
             return;
         if (frame.Kind == SentFrameKind.ResetStream)
         {
@@ -314,14 +276,14 @@ internal sealed class StreamTable
         int direction = frame.Flag ? (int)StreamDirection.Unidirectional : (int)StreamDirection.Bidirectional;
         switch (frame.Kind)
         {
-            case SentFrameKind.Stream or SentFrameKind.ResetStream when FindSending(frame.StreamId) is { } stream:
+            case SentFrameKind.Stream or SentFrameKind.ResetStream when _streams.FindSending(frame.StreamId) is { } stream:
                 if (frame.Kind == SentFrameKind.Stream)
                     stream.OnFrameLost(frame);
                 else
                     stream.OnResetLost();
                 _output.Update(stream);
                 break;
-            case SentFrameKind.StopSending or SentFrameKind.MaxStreamData when FindReceiving(frame.StreamId) is { } stream:
+            case SentFrameKind.StopSending or SentFrameKind.MaxStreamData when _streams.FindReceiving(frame.StreamId) is { } stream:
                 if (frame.Kind == SentFrameKind.StopSending)
                     stream.OnStopSendingLost();
                 else
@@ -332,15 +294,13 @@ internal sealed class StreamTable
                 _isWindowUpdateLost |= frame.A == _window.Limit; // a later one makes up for it
                 break;
             case SentFrameKind.MaxStreams:
-                _remote[direction].OnLimitLost(frame.A);
+                _streams.Remote[direction].OnLimitLost(frame.A);
                 break;
             case SentFrameKind.StreamsBlocked:
-                _local[direction].OnBlockedLost(frame.A);
+                _streams.Local[direction].OnBlockedLost(frame.A);
                 break;
         }
     }
-
-    private Side Peer => _side == Side.Client ? Side.Server : Side.Client;
 
     private bool WriteConnectionFrames(ref WireWriter writer, SentFrameList sent)
     {
@@ -355,7 +315,7 @@ internal sealed class StreamTable
             sent.Add(new SentFrame(SentFrameKind.MaxData, false, 0, limit.Maximum, 0));
         }
 
-        foreach (RemoteStreamCounter counter in _remote)
+        foreach (RemoteStreamCounter counter in _streams.Remote)
         {
             if (!counter.IsLimitPending)
                 continue;
@@ -364,7 +324,7 @@ internal sealed class StreamTable
             sent.Add(frame);
         }
 
-        foreach (LocalStreamCounter counter in _local)
+        foreach (LocalStreamCounter counter in _streams.Local)
         {
             if (!counter.IsBlockedPending)
                 continue;
@@ -376,88 +336,29 @@ internal sealed class StreamTable
         return true;
     }
 
-    // Whether the peer may name this stream in a frame about what it sends; opens the stream if the peer has just done so.
+    // Whether the peer may name this stream in a frame about what it sends.
     private TransportError? CheckReceiving(StreamId id, ulong frameType)
     {
-        if (id.Initiator == _side && id.Direction == StreamDirection.Unidirectional)
-            return new TransportError(TransportErrorCode.StreamStateError, frameType, "A frame for a stream that only this end sends on.");
-        return CheckOpen(id, frameType);
+        TransportError? error = _streams.CheckReceiving(id, frameType, out bool wakeAccepter);
+        if (wakeAccepter)
+            OnOpened(id.Direction);
+        return error;
     }
 
     // The same for frames about what this end sends.
     private TransportError? CheckSending(StreamId id, ulong frameType)
     {
-        if (id.Initiator != _side && id.Direction == StreamDirection.Unidirectional)
-            return new TransportError(TransportErrorCode.StreamStateError, frameType, "A frame for a stream that only its sender sends on.");
-        return CheckOpen(id, frameType);
+        TransportError? error = _streams.CheckSending(id, frameType, out bool wakeAccepter);
+        if (wakeAccepter)
+            OnOpened(id.Direction);
+        return error;
     }
 
-    private TransportError? CheckOpen(StreamId id, ulong frameType)
+    private void OnOpened(StreamDirection direction)
     {
-        if (id.Initiator == _side)
-        {
-            return id.Index < _local[(int)id.Direction].Opened
-                ? null
-                : new TransportError(TransportErrorCode.StreamStateError, frameType, "A frame for a stream that was never opened.");
-        }
-
-        RemoteStreamCounter counter = _remote[(int)id.Direction];
-        if (id.Index < counter.Opened)
-            return null;
-        if (!counter.Allows(id.Index))
-            return new TransportError(TransportErrorCode.StreamLimitError, frameType, "More streams than the limit allows.");
-
-        // RFC 9000 §2.1: naming a stream opens all lower ones of its kind. The limit, which is ours, bounds how many.
-        for (ulong index = counter.Opened; index <= id.Index; index++)
-        {
-            ulong opened = StreamId.Create(Peer, id.Direction, index).Value;
-            _receiving.Add(opened, null);
-            if (id.Direction == StreamDirection.Bidirectional)
-                _sending.Add(opened, null);
-        }
-
-        ulong first = counter.Accepted;
-        if (counter.Open(id.Index))
-            _events.Enqueue(new StreamEvent(StreamEventKind.Opened, StreamId.Create(Peer, id.Direction, first), id.Direction));
-        return null;
+        StreamId next = StreamId.Create(_streams.Peer, direction, _streams.Remote[(int)direction].Accepted);
+        _events.Enqueue(new StreamEvent(StreamEventKind.Opened, next, direction));
     }
-
-    private SendStream? FindSending(StreamId id)
-    {
-        ref SendStream? entry = ref CollectionsMarshal.GetValueRefOrNullRef(_sending, id.Value);
-        return Unsafe.IsNullRef(ref entry) ? null : entry ??= NewSending(id);
-    }
-
-    private ReceiveStream? FindReceiving(StreamId id)
-    {
-        ref ReceiveStream? entry = ref CollectionsMarshal.GetValueRefOrNullRef(_receiving, id.Value);
-        return Unsafe.IsNullRef(ref entry) ? null : entry ??= NewReceiving(id);
-    }
-
-    private SendStream NewSending(StreamId id)
-    {
-        if (!_recycledSending.TryPop(out SendStream? stream))
-            stream = new SendStream(_blocks);
-        stream.Open(id, InitialSendLimit(id));
-        return stream;
-    }
-
-    private ReceiveStream NewReceiving(StreamId id)
-    {
-        if (!_recycledReceiving.TryPop(out ReceiveStream? stream))
-            stream = new ReceiveStream(_blocks);
-        StreamLimits local = _configuration.Local;
-        stream.Open(id, id.Direction == StreamDirection.Unidirectional ? local.MaxStreamDataUnidirectional
-            : id.Initiator == _side ? local.MaxStreamDataBidirectionalLocal
-            : local.MaxStreamDataBidirectionalRemote);
-        return stream;
-    }
-
-    // "Local" in the peer's parameters are the streams that the peer opens.
-    private ulong InitialSendLimit(StreamId id) =>
-        id.Direction == StreamDirection.Unidirectional ? _peer.MaxStreamDataUnidirectional
-        : id.Initiator == _side ? _peer.MaxStreamDataBidirectionalRemote
-        : _peer.MaxStreamDataBidirectionalLocal;
 
     private void AfterReceiving(ReceiveStream stream)
     {
@@ -467,31 +368,15 @@ internal sealed class StreamTable
             return;
         }
 
-        StreamId id = stream.Id;
-        _receiving.Remove(id.Value);
         _output.Remove(stream);
-        stream.Recycle();
-        if (_recycledReceiving.Count < RecycledMax)
-            _recycledReceiving.Push(stream);
-        OnHalfGone(id);
+        _streams.Remove(stream);
     }
 
     private void Remove(SendStream stream)
     {
-        StreamId id = stream.Id;
-        _sending.Remove(id.Value);
         _output.Remove(stream);
         StopWaiting(stream);
-        stream.Recycle();
-        if (_recycledSending.Count < RecycledMax)
-            _recycledSending.Push(stream);
-        OnHalfGone(id);
-    }
-
-    private void OnHalfGone(StreamId id)
-    {
-        if (id.Initiator != _side && !_sending.ContainsKey(id.Value) && !_receiving.ContainsKey(id.Value))
-            _remote[(int)id.Direction].OnGone();
+        _streams.Remove(stream);
     }
 
     private void StopWaiting(SendStream stream)
