@@ -114,15 +114,6 @@ internal sealed class LocalIds
         return null;
     }
 
-    /// <summary>Writes all ids that the peer may use to <paramref name="destination"/> and returns how many, for routing and forgetting.</summary>
-    /// <param name="destination">At least <see cref="IssuedMax"/> entries.</param>
-    public int CopyTo(Span<ConnectionId> destination)
-    {
-        for (int i = 0; i < _count; i++)
-            destination[i] = _entries[i].Id;
-        return _count;
-    }
-
     /// <summary>Whether the peer may use this id.</summary>
     public bool Contains(in ConnectionId id)
     {

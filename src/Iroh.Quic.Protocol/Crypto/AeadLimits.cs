@@ -15,23 +15,18 @@ internal sealed class AeadLimits
 
     private readonly ulong _confidentialityLimit;
     private readonly ulong _integrityLimit;
-    private readonly ulong _updateAfter;
     private ulong _sealed;
     private ulong _forged;
 
     /// <summary>Takes the limits of RFC 9001 §6.6.</summary>
-    /// <param name="algorithm">The AEAD of the keys.</param>
-    /// <param name="packetsPerKeyMax">After how many packets the key is to be replaced, if that is earlier.</param>
-    public AeadLimits(AeadAlgorithm algorithm, ulong packetsPerKeyMax = ulong.MaxValue)
-        : this(ConfidentialityLimit(algorithm), IntegrityLimit(algorithm), packetsPerKeyMax)
+    public AeadLimits(AeadAlgorithm algorithm)
+        : this(ConfidentialityLimit(algorithm), IntegrityLimit(algorithm))
     {
     }
 
     /// <summary>Takes other limits: the real ones are too far away to be reached in a test.</summary>
-    internal AeadLimits(ulong confidentialityLimit, ulong integrityLimit, ulong packetsPerKeyMax = ulong.MaxValue)
+    internal AeadLimits(ulong confidentialityLimit, ulong integrityLimit)
     {
-        // From half of a key's life on, so that a peer which is slow to acknowledge the last update has as long again.
-        _updateAfter = Math.Min(confidentialityLimit / 2, packetsPerKeyMax);
         _confidentialityLimit = confidentialityLimit;
         _integrityLimit = integrityLimit;
     }
@@ -44,8 +39,11 @@ internal sealed class AeadLimits
     public static ulong IntegrityLimit(AeadAlgorithm algorithm) =>
         algorithm == AeadAlgorithm.ChaCha20Poly1305 ? 1UL << 36 : 1UL << 52;
 
-    /// <summary>Whether the sending key should be replaced: half of its life is over, or as much as was wanted.</summary>
-    public bool ShouldUpdate => _sealed >= _updateAfter;
+    /// <summary>
+    /// Whether the sending key should be replaced. It is from half of its life on, so that a peer which is slow to
+    /// acknowledge the last update has as long again.
+    /// </summary>
+    public bool ShouldUpdate => _sealed >= _confidentialityLimit / 2;
 
     /// <summary>Whether the sending key is used up but for the <see cref="ClosingReserve"/>.</summary>
     public bool IsSendingKeyUsedUp => _sealed + ClosingReserve >= _confidentialityLimit;

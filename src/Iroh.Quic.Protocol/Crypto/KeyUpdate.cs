@@ -47,13 +47,8 @@ internal sealed class KeyUpdate : IDisposable
     /// <param name="suite">The negotiated one; it decides AEAD and hash.</param>
     /// <param name="receiveSecret">The peer's first application traffic secret; the caller may wipe it afterwards.</param>
     /// <param name="sendSecret">Ours.</param>
-    /// <param name="packetsPerKeyMax">After how many packets <see cref="PrepareToSend"/> updates, if that is earlier than the AEAD needs it.</param>
-    public KeyUpdate(
-        CipherSuite suite,
-        ReadOnlySpan<byte> receiveSecret,
-        ReadOnlySpan<byte> sendSecret,
-        ulong packetsPerKeyMax = ulong.MaxValue)
-        : this(suite, receiveSecret, sendSecret, new AeadLimits(suite.Aead(), packetsPerKeyMax))
+    public KeyUpdate(CipherSuite suite, ReadOnlySpan<byte> receiveSecret, ReadOnlySpan<byte> sendSecret)
+        : this(suite, receiveSecret, sendSecret, new AeadLimits(suite.Aead()))
     {
     }
 
@@ -85,7 +80,7 @@ internal sealed class KeyUpdate : IDisposable
     public void OnHandshakeConfirmed() => _isHandshakeConfirmed = true;
 
     /// <summary>
-    /// To be called before each packet is built: updates the keys when it is time (<see cref="AeadLimits.ShouldUpdate"/>) and allowed.
+    /// To be called before each packet is built: updates the keys when half of their life is over and the rules allow it.
     /// AEAD_LIMIT_REACHED when the sending key is used up; the connection then sends nothing but CONNECTION_CLOSE.
     /// </summary>
     public TransportError? PrepareToSend(Instant now)

@@ -92,7 +92,8 @@ internal sealed class FrameDispatcher
     {
         switch (type)
         {
-            case FrameType.Padding or FrameType.Ping:
+            case FrameType.Padding when PaddingFrame.TryRead(ref reader, type, out _):
+            case FrameType.Ping:
                 return null;
             case FrameType.Ack or FrameType.AckEcn when AckFrame.TryRead(ref reader, type, out AckFrame ack):
                 return _acknowledgements.OnAckFrame(arrival.Now, packet.Level, arrival.Path, packet.KeyGeneration, ack);

@@ -291,23 +291,6 @@ public class KeyUpdateTests
     }
 
     [Fact]
-    public void Keys_are_updated_after_as_many_packets_as_wanted()
-    {
-        using var keys = new KeyUpdate(CipherSuite.Aes128GcmSha256, new byte[32], new byte[32], packetsPerKeyMax: 5);
-        var end = new KeyUpdateEnd(keys);
-        keys.OnHandshakeConfirmed();
-        for (int i = 0; i < 5; i++)
-        {
-            keys.PrepareToSend(At(0));
-            Assert.Equal(0UL, keys.Generation);
-            end.Send();
-        }
-
-        keys.PrepareToSend(At(0));
-        Assert.Equal(1UL, keys.Generation);
-    }
-
-    [Fact]
     public void Too_many_forgeries_end_the_connection()
     {
         var limits = new AeadLimits(ulong.MaxValue, 10);

@@ -11,6 +11,27 @@ namespace Iroh.Quic.Protocol.Tests.Crypto;
 
 public class PacketProtectionTests
 {
+    // RFC 9001 §A.1.
+    [Theory]
+    [InlineData(
+        "c00cf151ca5be075ed0ebfb5c80323c42d6b7db67881289af4008f1f6c357aea", "1f369613dd76d5467730efcbe3b1a22d",
+        "fa044b2f42a3fd3b46fb255c", "9f50449e04a0e810283a1e9933adedd2")]
+    [InlineData(
+        "3c199828fd139efd216c155ad844cc81fb82fa8d7446fa7d78be803acdda951b", "cf3a5331653c364c88f0f379b6067e37",
+        "0ac1493ca1905853b0bba03e", "c206b8d9b9f0f37644430b490eeaa314")]
+    public void Keys_of_a_secret_are_those_of_RFC_9001(string secret, string key, string iv, string headerProtectionKey)
+    {
+        byte[] packet = new byte[60];
+        byte[] expected = new byte[60];
+        using var keys = new PacketKeys(CipherSuite.Aes128GcmSha256, Convert.FromHexString(secret));
+        using var cipher = new PacketCipher(AeadAlgorithm.Aes128Gcm, Convert.FromHexString(key), Convert.FromHexString(iv));
+        using var mask = new HeaderProtectionKey(AeadAlgorithm.Aes128Gcm, Convert.FromHexString(headerProtectionKey));
+        keys.Protect(packet, 9, 1, PathId.Zero, new PacketNumber(7));
+        cipher.Seal(expected, 10, PathId.Zero, new PacketNumber(7));
+        HeaderProtection.Apply(mask, expected, 9, 1);
+        Assert.Equal(expected, packet);
+    }
+
     [Fact]
     public void The_client_Initial_of_RFC_9001_is_protected_byte_for_byte()
     {
@@ -216,7 +237,8 @@ public class PacketProtectionTests
         for (int i = 0; i < 50_000; i++)
         {
             byte[] datagram = random.Mutate(Rfc9001Vectors.ServerInitialPacket);
-            if (!PacketHeader.TryParse(datagram, 8, out ParsedHeader header) || !header.IsProtected)
+            if (!PacketHeader.TryParse(datagram, 8, out ParsedHeader header)
+                || header.Type is PacketType.Retry or PacketType.VersionNegotiation or PacketType.UnknownVersion)
                 continue;
             Span<byte> packet = datagram.AsSpan(0, header.PacketLength);
             if (receive.TryRemoveHeaderProtection(packet, header.PacketNumberOffset, out int length, out ulong truncated))

@@ -16,7 +16,7 @@ internal static class FramePermissions
         AckEliciting = 8,
         Probing = 16,
         ServerOnly = 32,
-        EverywhereLegal = Initial | Handshake | OneRtt,
+        Everywhere = Initial | Handshake | OneRtt,
     }
 
     /// <summary>What is wrong with a frame of this type, or null.</summary>
@@ -50,14 +50,14 @@ internal static class FramePermissions
 
     private static Rules RulesOf(ulong type) => type switch
     {
-        FrameType.Padding => Rules.EverywhereLegal | Rules.Probing,
-        FrameType.Ping => Rules.EverywhereLegal | Rules.AckEliciting,
-        FrameType.Ack or FrameType.AckEcn => Rules.EverywhereLegal,
-        FrameType.Crypto => Rules.EverywhereLegal | Rules.AckEliciting,
+        FrameType.Padding => Rules.Everywhere | Rules.Probing,
+        FrameType.Ping => Rules.Everywhere | Rules.AckEliciting,
+        FrameType.Ack or FrameType.AckEcn => Rules.Everywhere,
+        FrameType.Crypto => Rules.Everywhere | Rules.AckEliciting,
         FrameType.NewToken or FrameType.HandshakeDone => Rules.OneRtt | Rules.AckEliciting | Rules.ServerOnly,
         FrameType.NewConnectionId or FrameType.PathChallenge or FrameType.PathResponse
             => Rules.OneRtt | Rules.AckEliciting | Rules.Probing,
-        FrameType.ConnectionClose => Rules.EverywhereLegal,
+        FrameType.ConnectionClose => Rules.Everywhere,
         FrameType.ApplicationClose => Rules.OneRtt,
         <= FrameType.RetireConnectionId or FrameType.Datagram or FrameType.DatagramWithLength
             => Rules.OneRtt | Rules.AckEliciting,

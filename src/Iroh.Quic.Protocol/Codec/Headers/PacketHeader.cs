@@ -1,3 +1,4 @@
+using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic.Protocol.Codec.Headers;
@@ -27,7 +28,7 @@ internal static class PacketHeader
     public const byte PacketNumberLengthBits = 0x03;
 
     /// <summary>Bytes of an AEAD tag, and of the integrity tag at the end of a Retry.</summary>
-    public const int TagLength = 16;
+    public const int TagLength = AeadKey.TagLength;
 
     private const int LongTypeShift = 4;
 

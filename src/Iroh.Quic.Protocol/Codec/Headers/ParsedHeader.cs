@@ -37,7 +37,4 @@ internal readonly ref struct ParsedHeader
 
     /// <summary>The source id by value. Not for <see cref="PacketType.UnknownVersion"/>, whose ids may be longer.</summary>
     public ConnectionId SourceId => new(SourceIdBytes);
-
-    /// <summary>Whether the packet has a packet number and keys: Initial, 0-RTT, Handshake or 1-RTT.</summary>
-    public bool IsProtected => Type is PacketType.Initial or PacketType.ZeroRtt or PacketType.Handshake or PacketType.OneRtt;
 }

@@ -37,7 +37,6 @@ public class PacketHeaderTests
             Assert.Equal(token, header.Token.ToArray());
             Assert.Equal(offset, header.PacketNumberOffset);
             Assert.Equal(length, header.PacketLength);
-            Assert.True(header.IsProtected);
             Assert.Equal(numberLength, PacketHeader.PacketNumberLength(writer.Written[0]));
             Assert.False(PacketHeader.HasReservedBits(writer.Written[0]));
         }
@@ -108,10 +107,8 @@ public class PacketHeaderTests
         Assert.True(PacketHeader.TryParse(packet, 8, out ParsedHeader header));
         Assert.Equal(PacketType.UnknownVersion, header.Type);
         Assert.Equal(0x0a1a2a3aU, header.Version);
-        Assert.True(QuicVersion.IsReserved(header.Version));
         Assert.Equal(destination, header.DestinationIdBytes.ToArray());
         Assert.Equal([7, 8], header.SourceIdBytes.ToArray());
-        Assert.False(header.IsProtected);
     }
 
     [Fact]
