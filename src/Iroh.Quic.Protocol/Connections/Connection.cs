@@ -124,6 +124,9 @@ public sealed class Connection : IDisposable
     /// <summary>The longest datagram that can be sent now, in bytes; 0 if the peer takes none. Changes with the path's MTU.</summary>
     public int MaxDatagramSize => _datagrams.MaxLength(FrameFiller.PacketSpace(_paths.First));
 
+    /// <summary>The paths, for tests that look inside.</summary>
+    internal PathTable Paths => _paths;
+
     /// <summary>When to call <see cref="HandleTimeout"/>, <see cref="Instant.Never"/> if not. May be in the past: then at once.</summary>
     public Instant NextTimeout
     {
