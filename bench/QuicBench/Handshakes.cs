@@ -9,12 +9,7 @@ internal static class Handshakes
 {
     public static async Task RunAsync(int count)
     {
-        using Process server = Process.Start(new ProcessStartInfo(Environment.ProcessPath!)
-        {
-            ArgumentList = { "serve" },
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        using Process server = StartServer();
         IPEndPoint address = IPEndPoint.Parse((await server.StandardOutput.ReadLineAsync())!);
         await using (QuicEndpoint client = Endpoints.Create(2))
         {
@@ -47,6 +42,15 @@ internal static class Handshakes
         await Console.In.ReadToEndAsync();
         await end.CancelAsync();
         await accepting;
+    }
+
+    private static Process StartServer()
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            start.ArgumentList.Add(typeof(Program).Assembly.Location);
+        start.ArgumentList.Add("serve");
+        return Process.Start(start)!;
     }
 
     private static async Task AcceptAsync(QuicEndpoint server, CancellationToken end)

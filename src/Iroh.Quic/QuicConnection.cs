@@ -165,12 +165,12 @@ public sealed class QuicConnection : IAsyncDisposable
             Task arrival;
             lock (_driver.Lock)
             {
-                if (!_driver.Core.TryReceiveDatagram([], out int length) && length > 0)
-                {
-                    byte[] datagram = new byte[length];
-                    if (_driver.Core.TryReceiveDatagram(datagram, out _))
-                        return datagram;
-                }
+                // The first look takes an empty datagram, or tells how long the next one is.
+                if (_driver.Core.TryReceiveDatagram([], out int length))
+                    return [];
+                byte[] datagram = new byte[length];
+                if (length > 0 && _driver.Core.TryReceiveDatagram(datagram, out _))
+                    return datagram;
 
                 ThrowIfClosed();
                 arrival = _datagramReceived.Next;
@@ -217,6 +217,8 @@ public sealed class QuicConnection : IAsyncDisposable
     {
         lock (_driver.Lock)
         {
+            if (_closeReason is not null)
+                return;
             _driver.Core.Close(MonotonicClock.Now, code, reason);
             _driver.PassOnEvents();
         }

@@ -34,6 +34,9 @@ public sealed class QuicEndpointOptions
     /// <summary>Makes the meter "Iroh.Quic"; null, the default, for a meter that belongs to nobody else.</summary>
     public IMeterFactory? MeterFactory { get; init; }
 
+    /// <summary>What a TLS message may say about protocols (see <see cref="Iroh.Tls.TlsConfiguration"/>): some two hundred names.</summary>
+    private const int ProtocolBytesMax = 4096;
+
     /// <summary>Whether to use the sockets that work on every system even where there are better ones.</summary>
     internal bool UsePortableSockets { get; init; }
 
@@ -55,5 +58,7 @@ public sealed class QuicEndpointOptions
     {
         if (protocols.Any(protocol => protocol.Length is < 1 or > 255))
             throw new ArgumentException("An application protocol's name has 1 to 255 bytes.", nameof(protocols));
+        if (protocols.Sum(protocol => 1 + protocol.Length) > ProtocolBytesMax)
+            throw new ArgumentException($"The names of application protocols have {ProtocolBytesMax} bytes at most together.", nameof(protocols));
     }
 }

@@ -19,6 +19,7 @@ internal sealed class QuicMetrics : IDisposable
     private readonly Counter<long> _datagrams;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _dropped;
+    private readonly Counter<long> _failures;
 
     /// <summary>Creates the instruments.</summary>
     /// <param name="factory">Owns the meter; null for a meter of its own, which every listener to the name hears.</param>
@@ -33,6 +34,8 @@ internal sealed class QuicMetrics : IDisposable
         _bytes = _meter.CreateCounter<long>("iroh.quic.io", "By", "UDP payload.");
         _dropped = _meter.CreateCounter<long>(
             "iroh.quic.datagrams.unrouted", "{datagram}", "Received datagrams that belonged to no connection and started none.");
+        _failures = _meter.CreateCounter<long>(
+            "iroh.quic.failures", "{failure}", "Exceptions inside the protocol that ended a connection or lost a datagram: bugs.");
     }
 
     /// <summary>Counts a batch that was handed to a socket.</summary>
@@ -55,6 +58,9 @@ internal sealed class QuicMetrics : IDisposable
 
     /// <summary>Counts a received datagram that was for nobody.</summary>
     public void OnUnrouted() => _dropped.Add(1);
+
+    /// <summary>Counts a failure inside.</summary>
+    public void OnFailure() => _failures.Add(1);
 
     /// <summary>Counts a connection whose handshake is complete.</summary>
     public void OnConnected(bool isClient, TimeSpan handshake)

@@ -32,7 +32,8 @@ public enum QuicStreamSides
 /// <para>Writes are complete when the bytes are in the send buffer, and are sent without a flush. <see cref="CompleteWrites"/> tells the
 /// peer that no more follow; reads at the peer then return 0. <see cref="WritesFinished"/> tells when it has everything.</para>
 /// <para>Disposal completes the writes if they were not completed or aborted, and stops the reads with code 0 if their end was not
-/// seen. It does not wait for the peer and loses nothing that was written, as long as the connection lives.</para>
+/// seen. It does not wait for the peer and loses nothing that was written, as long as the connection lives. If the last write was
+/// cancelled or is under way, disposal aborts the writes with code 0 instead, so that the peer does not take a part for the whole.</para>
 /// <para>The synchronous <see cref="Read(Span{byte})"/> and <see cref="Write(ReadOnlySpan{byte})"/> block the calling thread.</para>
 /// </remarks>
 public sealed class QuicStream : Stream
@@ -57,6 +58,7 @@ public sealed class QuicStream : Stream
     private bool _disposed;
     private bool _reading;
     private bool _writing;
+    private bool _writeWasCut;
 
     internal QuicStream(QuicConnection connection, StreamId id, bool canRead, bool canWrite)
     {
@@ -144,7 +146,7 @@ public sealed class QuicStream : Stream
             Volatile.Write(ref _reading, false);
             return new ValueTask<int>(count);
         }
-        catch (Exception failure) when (failure is QuicException or OperationCanceledException)
+        catch (Exception failure)
         {
             Volatile.Write(ref _reading, false);
             return ValueTask.FromException<int>(failure);
@@ -185,7 +187,8 @@ public sealed class QuicStream : Stream
     /// <summary>Writes all of <paramref name="buffer"/> to the send buffer, waiting for the peer to make room where needed.</summary>
     /// <param name="buffer">The caller's again when the task has completed.</param>
     /// <param name="cancellationToken">
-    /// Ends the wait. Some bytes from the front may have been written then; a caller to whom that matters aborts the stream.
+    /// Ends the wait. Some bytes from the front may have been written then; the stream goes on, and whoever has nothing more to say about
+    /// it aborts or disposes it.
     /// </param>
     /// <exception cref="QuicStreamException">The peer stopped reading.</exception>
     /// <exception cref="QuicConnectionException">The connection has ended.</exception>
@@ -200,10 +203,11 @@ public sealed class QuicStream : Stream
         {
             if (!TryWrite(buffer.Span, out int accepted))
                 return WriteLaterAsync(buffer[accepted..], cancellationToken);
+            _writeWasCut = false;
             Volatile.Write(ref _writing, false);
             return ValueTask.CompletedTask;
         }
-        catch (Exception failure) when (failure is QuicException or OperationCanceledException)
+        catch (Exception failure)
         {
             Volatile.Write(ref _writing, false);
             return ValueTask.FromException(failure);
@@ -252,8 +256,11 @@ public sealed class QuicStream : Stream
         cancellationToken.IsCancellationRequested ? Task.FromCanceled(cancellationToken) : Task.CompletedTask;
 
     /// <summary>Tells the peer that nothing follows what was written. Without effect if the writes have ended in any way.</summary>
+    /// <exception cref="InvalidOperationException">A write is under way.</exception>
     public void CompleteWrites()
     {
+        if (Volatile.Read(ref _writing))
+            throw new InvalidOperationException("A write of this stream is under way.");
         lock (_driver.Lock)
         {
             if (!_canWrite || _writesCompleted || _writesSettled)
@@ -329,7 +336,10 @@ public sealed class QuicStream : Stream
     {
         if (disposing)
         {
-            CompleteWrites();
+            if (Volatile.Read(ref _writing) || _writeWasCut)
+                Abort(QuicStreamSides.Write);
+            else
+                CompleteWrites();
             lock (_driver.Lock)
             {
                 if (!_disposed)
@@ -378,6 +388,11 @@ public sealed class QuicStream : Stream
                 buffer = buffer[accepted..];
             }
         }
+        catch (OperationCanceledException)
+        {
+            _writeWasCut = true;
+            throw;
+        }
         finally
         {
             Volatile.Write(ref _writing, false);
@@ -388,6 +403,7 @@ public sealed class QuicStream : Stream
     private bool TryRead(Span<byte> buffer, out int count)
     {
         count = 0;
+        bool credit;
         lock (_driver.Lock)
         {
             if (_readFailure is not null)
@@ -413,10 +429,13 @@ public sealed class QuicStream : Stream
                     _readable.Arm();
                     return false;
             }
+
+            credit = _driver.Core.HasStreamFrames;
         }
 
         // Reading may have made room that the peer should know of.
-        _driver.Flush();
+        if (credit)
+            _driver.Flush();
         return true;
     }
 

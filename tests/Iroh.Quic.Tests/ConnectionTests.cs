@@ -80,6 +80,9 @@ public sealed class ConnectionTests
         await server.SendDatagramAsync("pong"u8.ToArray(), stop);
         Assert.Equal("pong"u8.ToArray(), await client.ReceiveDatagramAsync(stop));
 
+        Assert.True(client.TrySendDatagram([]));
+        Assert.Empty(await server.ReceiveDatagramAsync(stop));
+
         byte[] largest = EndpointPair.Bytes(client.MaxDatagramSize);
         Assert.True(largest.Length > 1000);
         await client.SendDatagramAsync(largest, stop);
@@ -209,7 +212,7 @@ public sealed class ConnectionTests
                 ExpectedPeerPublicKey = pair.Client.PublicKey,
             },
             stop));
-        Assert.Equal(QuicCloseKind.HandshakeFailed, failure.Kind);
+        Assert.Equal(QuicCloseKind.PeerIdentityMismatch, failure.Kind);
         Assert.False(failure.IsTransient);
     }
 
@@ -349,6 +352,22 @@ public sealed class ConnectionTests
             () => EndpointPair.CreateEndpoint(2, IPAddress.Loopback, port: first.LocalEndPoints[0].Port));
         Assert.Contains($"port {first.LocalEndPoints[0].Port}/udp", refused.Message, StringComparison.Ordinal);
         Assert.Contains("already in use by another program", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Options_that_no_handshake_could_work_with_are_refused()
+    {
+        Assert.Throws<ArgumentException>(() => QuicEndpoint.Create(new QuicEndpointOptions { PrivateKeySeed = new byte[31] }));
+        Assert.Throws<ArgumentException>(() => Create(new byte[256]));
+        Assert.Throws<ArgumentException>(() => Create([.. Enumerable.Repeat((ReadOnlyMemory<byte>)new byte[255], 17)]));
+        Assert.Throws<ArgumentException>(() => QuicEndpoint.Create(new QuicEndpointOptions
+        {
+            PrivateKeySeed = EndpointPair.Seed(1),
+            LocalEndPoints = [new IPEndPoint(IPAddress.Loopback, 0), new IPEndPoint(IPAddress.Loopback, 0)],
+        }));
+
+        static QuicEndpoint Create(params ReadOnlyMemory<byte>[] protocols) => QuicEndpoint.Create(
+            new QuicEndpointOptions { PrivateKeySeed = EndpointPair.Seed(1), ApplicationProtocols = protocols });
     }
 
     [Fact(Timeout = Timeout)]

@@ -87,7 +87,12 @@ public sealed class StreamEndTests
         (QuicStream opened, _) = await OpenAsync(client, server, stop);
         opened.CompleteWrites();
         opened.CompleteWrites();
-        await Assert.ThrowsAsync<InvalidOperationException>(async () => await opened.WriteAsync(new byte[1], stop));
+        for (int i = 0; i < 2; i++)
+        {
+            var refused = await Assert.ThrowsAsync<InvalidOperationException>(async () => await opened.WriteAsync(new byte[1], stop));
+            Assert.Contains("completed", refused.Message, StringComparison.Ordinal);
+        }
+
         await opened.WritesFinished.WaitAsync(stop);
     }
 
@@ -146,6 +151,31 @@ public sealed class StreamEndTests
         Assert.InRange(arrived.Length, 7, data.Length);
         Assert.True(arrived.AsSpan(0, arrived.Length - 7).SequenceEqual(data.AsSpan(0, arrived.Length - 7)));
         Assert.Equal("the end"u8.ToArray(), arrived[^7..]);
+    }
+
+    [Theory(Timeout = Timeout)]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Disposal_after_a_cancelled_write_or_during_one_is_a_reset(bool cancelFirst)
+    {
+        CancellationToken stop = TestContext.Current.CancellationToken;
+        await using var pair = new EndpointPair();
+        (QuicConnection client, QuicConnection server) = await pair.ConnectAsync(stop);
+        (QuicStream opened, QuicStream accepted) = await OpenAsync(client, server, stop);
+        using var cancellation = new CancellationTokenSource();
+        Task write = opened.WriteAsync(new byte[32 << 20], cancellation.Token).AsTask();
+        Assert.Throws<InvalidOperationException>(opened.CompleteWrites);
+        if (cancelFirst)
+        {
+            await cancellation.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
+        }
+
+        await opened.DisposeAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => write);
+        var reset = await Assert.ThrowsAsync<QuicStreamException>(() => EchoTests.ReadToEndAsync(accepted, stop));
+        Assert.Equal((QuicStreamFailure.Reset, 0UL), (reset.Failure, reset.Code));
     }
 
     [Fact(Timeout = Timeout)]

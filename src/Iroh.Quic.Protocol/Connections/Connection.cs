@@ -172,6 +172,11 @@ public sealed class Connection : IDisposable
         }
     }
 
+    /// <summary>
+    /// Whether a read has made frames that <see cref="TryGetTransmit"/> should send: an owner with many small reads need not look after each.
+    /// </summary>
+    public bool HasStreamFrames => _streams.HasPendingFrames;
+
     /// <summary>Takes a datagram that the endpoint routed here.</summary>
     /// <param name="now">When it arrived, not before the time of any earlier call.</param>
     /// <param name="path">Its source as remote and its destination as local address.</param>

@@ -190,6 +190,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     private void Fail(Exception failure)
     {
         _failed = true;
+        _endpoint.Metrics.OnFailure();
         Core.Dispose();
         Connection.OnClosed(new QuicCloseReason(
             QuicCloseKind.TransportClosed, TransportErrorCode.InternalError, $"failure inside: {failure}"));

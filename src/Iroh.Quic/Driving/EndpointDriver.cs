@@ -199,7 +199,18 @@ internal sealed class EndpointDriver : IAsyncDisposable
             int count = socket.Receive();
             Instant now = MonotonicClock.Now;
             for (int i = 0; i < count; i++)
-                Dispatch(now, socket.Received(i), response, touched);
+            {
+                try
+                {
+                    Dispatch(now, socket.Received(i), response, touched);
+                }
+                catch (Exception)
+                {
+                    // A bug of ours in routing or in making a connection must not end the endpoint; the datagram is lost.
+                    _metrics.OnFailure();
+                }
+            }
+
             foreach (ConnectionDriver connection in touched)
                 connection.Flush();
             touched.Clear();

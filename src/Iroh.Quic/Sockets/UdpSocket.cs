@@ -21,10 +21,10 @@ internal abstract class UdpSocket : IDisposable
     protected const int KernelBufferSize = 7 * 1024 * 1024;
 
     /// <summary>
-    /// How long a send waits for room in a full kernel buffer, in milliseconds. A network card empties 7 MB at 1 Gbit/s in
-    /// 60 ms; whoever waits longer is better off with a loss that congestion control sees.
+    /// How long a send waits for room in a full kernel buffer, in milliseconds: what a network card at 1 Gbit/s needs to send a dozen
+    /// full batches. The thread that waits may be the one that receives; past this, a loss that congestion control sees is better.
     /// </summary>
-    protected const int SendWaitMilliseconds = 100;
+    protected const int SendWaitMilliseconds = 10;
 
     /// <summary>The address the socket is bound to, with its real port.</summary>
     public abstract IPEndPoint LocalEndPoint { get; }
