@@ -23,6 +23,12 @@ internal sealed class QemuInstance : IVmInstance
 
     private const string AskedDetail = "stopped: the guest powered off when asked";
 
+    /// <summary>A log that does not grow for this long has settled: what is left is one character at most.</summary>
+    private static readonly TimeSpan SettleInterval = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>The guest is not held up for longer than this many intervals.</summary>
+    private const int SettleRoundsMax = 10;
+
     private readonly QemuProcess _process;
     private readonly QmpClient _qmp;
     private readonly QemuPaths _paths;
@@ -220,6 +226,7 @@ internal sealed class QemuInstance : IVmInstance
                 await TryExecuteAsync("stop", QuitLimit, _released.Token).ConfigureAwait(false);
                 try
                 {
+                    await SettleLogAsync().ConfigureAwait(false);
                     _log.Rotate();
                 }
                 catch (IOException)
@@ -236,6 +243,20 @@ internal sealed class QemuInstance : IVmInstance
         catch (OperationCanceledException)
         {
             // Let go of.
+        }
+    }
+
+    /// <summary>
+    /// Waits for the character that the serial port may still hold for a console reader who was slow: it reaches the log when that reader
+    /// goes on, paused guest or not.
+    /// </summary>
+    private async Task SettleLogAsync()
+    {
+        long before = -1;
+        for (int i = 0; i < SettleRoundsMax && _log.End != before; i++)
+        {
+            before = _log.End;
+            await Task.Delay(SettleInterval, _released.Token).ConfigureAwait(false);
         }
     }
 
