@@ -59,7 +59,7 @@ cp "$work/kernel/lib/modules/$version/kernel/net/core/failover.ko" "$root_fs/lib
 
 cat >"$root_fs/init" <<'INIT'
 #!/bin/busybox sh
-# Makes the tree usable, says that the guest is up, then hands over to busybox init, which reaps children.
+# Makes the tree usable and hands over to busybox init, which reaps children.
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin
 mount -t devtmpfs dev /dev
@@ -88,7 +88,7 @@ INITTAB
 cat >"$root_fs/sbin/power-button" <<'BUTTON'
 #!/bin/sh
 # The button is listened to before the guest says that it is up, so a stop after that line is always heard.
-exec 3</dev/input/event0 2>/dev/null && listening=1
+[ -c /dev/input/event0 ] && exec 3</dev/input/event0 && listening=1
 [ -e /run/announced ] || echo "blixard-guest: up $(hostname) $(uname -r)" >/dev/ttyS0
 : >/run/announced
 [ -n "$listening" ] || exec sleep 86400

@@ -268,8 +268,7 @@ internal sealed class VmActor : IAsyncDisposable
             VmSpec spec = start.Wish.Spec;
             if (_options.Prepare is { } prepare)
                 spec = await prepare(start.Wish, start.Cancellation.Token).ConfigureAwait(false);
-            IVmInstance instance = await _driver.StartAsync(new VmLaunch(spec, Place), start.Cancellation.Token).ConfigureAwait(false);
-            TakeOver(instance, "running");
+            await LaunchAsync(new VmLaunch(spec, Place), start.Cancellation.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (start.Cancellation.IsCancellationRequested)
         {
@@ -283,6 +282,21 @@ internal sealed class VmActor : IAsyncDisposable
         {
             lock (_lock)
                 _starting = null;
+        }
+    }
+
+    private async Task LaunchAsync(VmLaunch launch, CancellationToken cancellationToken)
+    {
+        try
+        {
+            TakeOver(await _driver.StartAsync(launch, cancellationToken).ConfigureAwait(false), "running");
+        }
+        catch (VmException e) when (e.Failure == VmFailure.AlreadyRunning)
+        {
+            // Started by a node that was killed at that very moment. Taken over, or, when it does not answer, killed and started later.
+            if (await _driver.AdoptAsync(Place, cancellationToken).ConfigureAwait(false) is not { } found)
+                throw;
+            TakeOver(found, "running; it had been started before");
         }
     }
 

@@ -223,9 +223,9 @@ internal sealed class QemuInstance : IVmInstance
                 if (!_log.IsRotationDue)
                     continue;
                 // The guest stands still while the file is copied and cut, so that no byte falls between the two.
-                await TryExecuteAsync("stop", QuitLimit, _released.Token).ConfigureAwait(false);
                 try
                 {
+                    await TryExecuteAsync("stop", QuitLimit, _released.Token).ConfigureAwait(false);
                     await SettleLogAsync().ConfigureAwait(false);
                     _log.Rotate();
                 }

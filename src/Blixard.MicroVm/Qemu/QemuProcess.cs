@@ -29,8 +29,11 @@ internal sealed class QemuProcess : IDisposable
     /// <summary>The process id.</summary>
     public int Id { get; }
 
-    /// <summary>Whether the process is there and is ours. A dead process that nobody has waited for yet is not there.</summary>
-    public bool IsAlive => IsOurs(Id, _uuid);
+    /// <summary>
+    /// Whether the process is there and is ours. A dead process that nobody has waited for yet is not there. The command line of our own
+    /// child is not asked: it reads empty while the shell turns into setsid and QEMU.
+    /// </summary>
+    public bool IsAlive => _child is not null ? !_child.HasExited : IsOurs(Id, _uuid);
 
     /// <summary>The exit code; null unless it has ended as our child.</summary>
     public int? ExitCode => _child is { HasExited: true } ? _child.ExitCode : null;

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Blixard.MicroVm.Console;
+using Blixard.MicroVm.Drivers;
 using Blixard.MicroVm.Hosting;
 using Blixard.MicroVm.Model;
 using Blixard.MicroVm.Qemu;
@@ -12,9 +14,17 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
     private const string ChildDirectory = "BLIXARD_TEST_CHILD_DIRECTORY";
     private readonly TemporaryDirectory _directory = new();
     private readonly CancellationTokenSource _limit = new(RealQemu.Limit);
+    private readonly List<Process> _children = [];
 
     public async ValueTask DisposeAsync()
     {
+        foreach (Process child in _children)
+        {
+            child.Kill();
+            await child.WaitForExitAsync(CancellationToken.None);
+            child.Dispose();
+        }
+
         // VMs outlive who started them, also a test that failed.
         using var limit = new CancellationTokenSource(RealQemu.Limit);
         await using (VmHost host = await OpenAsync(_directory.Path, stopGrace: TimeSpan.Zero))
@@ -54,7 +64,7 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
     [Fact]
     public async Task A_VM_survives_kill_9_of_its_host_and_is_taken_over_with_its_log()
     {
-        using Process child = StartChild();
+        Process child = StartChild();
         string vm = _directory.File("vms/survivor");
         await UntilAsync(() => Contains(Path.Combine(vm, "console.log"), "blixard-guest: up survivor "));
         await UntilAsync(() => Contains(Path.Combine(vm, "vm.json"), "\"Running\""));
@@ -81,15 +91,13 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
     {
         for (int round = 0; round < 4; round++)
         {
-            using (Process child = StartChild())
-            {
-                // Later in each round: before, at and after the start of the process.
-                string vm = _directory.File("vms/survivor");
-                string[] signs = ["vm.json", "qemu.log", "qemu.pid", "qmp.sock"];
-                await UntilAsync(() => File.Exists(Path.Combine(vm, signs[round])));
-                child.Kill();
-                await child.WaitForExitAsync(_limit.Token);
-            }
+            Process child = StartChild();
+            // Later in each round: before, at and after the start of the process.
+            string vm = _directory.File("vms/survivor");
+            string[] signs = ["vm.json", "qemu.log", "qemu.pid", "qmp.sock"];
+            await UntilAsync(() => File.Exists(Path.Combine(vm, signs[round])));
+            child.Kill();
+            await child.WaitForExitAsync(_limit.Token);
 
             await using VmHost host = await OpenAsync(_directory.Path, stopGrace: TimeSpan.Zero);
             host.Apply([Want("survivor") with { Epoch = 7 }]);
@@ -99,6 +107,22 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
             await UntilAsync(() => host.GetStatuses().Count == 0);
             Assert.Equal(0, CountProcesses("survivor"));
         }
+    }
+
+    [Fact]
+    public async Task A_process_that_nobody_knew_of_is_taken_over_instead_of_doubled()
+    {
+        await using VmHost host = await OpenAsync(_directory.Path, stopGrace: TimeSpan.Zero);
+        string directory = Directory.CreateDirectory(_directory.File("vms/stray")).FullName;
+        var driver = new QemuDriver(new QemuDriverOptions { DataDirectory = _directory.Path, Accelerator = Accelerator.Tcg, StartLimit = RealQemu.Limit });
+        IVmInstance stray = await driver.StartAsync(
+            new VmLaunch(Want("stray").Spec, new VmPlace("stray", directory, new ConsoleLog(directory))), _limit.Token);
+        await stray.DisposeAsync();
+
+        host.Apply([Want("stray")]);
+        await UntilAsync(() => host.GetStatus("stray") is { State: VmState.Running });
+        Assert.Equal((stray.Pid, "running; it had been started before"), (host.GetStatus("stray")!.Pid, host.GetStatus("stray")!.Reason));
+        Assert.Equal(1, CountProcesses("stray"));
     }
 
     [Fact]
@@ -146,6 +170,8 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
         foreach (string argument in new[] { "-explicit", "only", "-method", $"{typeof(RealVmHostTests).FullName}.{nameof(Child_process_that_hosts_a_VM_until_it_is_killed)}" })
             start.ArgumentList.Add(argument);
         start.Environment[ChildDirectory] = directory;
+        // What the child cannot delete because it is killed goes with our directory.
+        start.Environment["TMPDIR"] = directory;
         return Process.Start(start)!;
     }
 
@@ -164,7 +190,12 @@ public sealed class RealVmHostTests(RealQemu image) : IAsyncDisposable
         return await VmHost.OpenAsync(new VmHostOptions { DataDirectory = directory, StopGrace = stopGrace ?? RealQemu.Limit }, driver, limit.Token);
     }
 
-    private Process StartChild() => StartProcess(_directory.Path);
+    private Process StartChild()
+    {
+        Process child = StartProcess(_directory.Path);
+        _children.Add(child);
+        return child;
+    }
 
     private int CountProcesses(string name)
     {

@@ -76,7 +76,7 @@ public sealed class VmHostTests : IDisposable
             _time.Advance(TimeSpan.FromSeconds(seconds) - TimeSpan.FromMilliseconds(1));
             Assert.Equal(VmState.Failed, host.GetStatus("web")!.State);
             Assert.Equal(started, _machine.Started);
-            await AdvanceUntilAsync(TimeSpan.FromMilliseconds(1), () => host.GetStatus("web")!.State == VmState.Running);
+            await AdvanceUntilAsync(TimeSpan.FromSeconds(1), () => host.GetStatus("web")!.State == VmState.Running);
         }
 
         Assert.Equal(4, host.GetStatus("web")!.Restarts);
@@ -145,7 +145,7 @@ public sealed class VmHostTests : IDisposable
         };
         await using VmHost host = await OpenAsync(new VmHostOptions { DataDirectory = _directory.Path, ConcurrentStartsMax = 2 });
         host.Apply(Enumerable.Range(0, 6).Select(static i => Want($"vm{i}")));
-        await UntilAsync(() => host.GetStatuses().Count(static vm => vm.State == VmState.Starting) == 2);
+        await UntilAsync(() => Volatile.Read(ref now) == 2 && host.GetStatuses().Count(static vm => vm.State == VmState.Starting) == 2);
         Assert.Equal(4, host.GetStatuses().Count(static vm => vm.State == VmState.Created));
         release.SetResult();
         await UntilAsync(() => host.GetStatuses().All(static vm => vm.State == VmState.Running));
@@ -335,7 +335,7 @@ public sealed class VmHostTests : IDisposable
             string[] wanted = [.. desired.Values.Where(static vm => vm.Running).Select(static vm => vm.Spec.Name).Order()];
             VmHost last = host;
             await AdvanceUntilAsync(TimeSpan.FromSeconds(1), () => last.GetStatuses().Count == desired.Count
-                && last.GetStatuses().All(vm => desired[vm.Name].Running == (vm.State == VmState.Running)
+                && last.GetStatuses().All(vm => desired.TryGetValue(vm.Name, out DesiredVm? wish) && wish.Running == (vm.State == VmState.Running)
                     && vm.State is not (VmState.Starting or VmState.Stopping)));
             Assert.True(_machine.Running.SequenceEqual(wanted), $"seed {seed}: running {string.Join(',', _machine.Running)}, wanted {string.Join(',', wanted)}");
             Assert.True(_machine.Violations.IsEmpty, $"seed {seed}: {string.Join(", ", _machine.Violations)}");

@@ -19,11 +19,12 @@ public sealed class QemuDriverTests(RealQemu image) : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // VMs outlive who started them, also a test that failed.
+        using var limit = new CancellationTokenSource(RealQemu.Limit);
         foreach (VmPlace place in _places)
         {
-            if (await Driver().AdoptAsync(place, CancellationToken.None) is not { } left)
+            if (await Driver().AdoptAsync(place, limit.Token) is not { } left)
                 continue;
-            await left.StopAsync(TimeSpan.Zero, CancellationToken.None);
+            await left.StopAsync(TimeSpan.Zero, limit.Token);
             await left.DisposeAsync();
         }
 
@@ -163,6 +164,21 @@ public sealed class QemuDriverTests(RealQemu image) : IAsyncDisposable
         await using IVmInstance again = await Driver().StartAsync(new VmLaunch(Spec("found"), place), _limit.Token);
         Assert.NotEqual(pid, again.Pid);
         await again.StopAsync(TimeSpan.Zero, _limit.Token);
+    }
+
+    [Fact]
+    public async Task A_child_counts_as_alive_while_its_command_line_does_not_show_the_UUID_yet()
+    {
+        VmPlace place = Place("late");
+        string program = _directory.File("late-qemu");
+        await File.WriteAllTextAsync(
+            program,
+            $"#!/bin/sh\nprintf \"'%s' \" \"$@\" >{program}.args\nexec /bin/sh -c 'sleep 0.3; eval \"exec qemu-system-x86_64 $(cat {program}.args)\"'\n",
+            _limit.Token);
+        if (OperatingSystem.IsLinux())
+            File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await using IVmInstance instance = await Driver(program).StartAsync(new VmLaunch(Spec("late"), place), _limit.Token);
+        Assert.Equal(VmExitKind.Stopped, (await instance.StopAsync(TimeSpan.Zero, _limit.Token)).Kind);
     }
 
     [Fact]
