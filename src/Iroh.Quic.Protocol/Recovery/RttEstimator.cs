@@ -43,10 +43,11 @@ internal sealed class RttEstimator
     public Instant FirstSampleAt { get; private set; } = Instant.Never;
 
     /// <summary>The base of the probe timeout: smoothed_rtt + max(4 × rttvar, granularity) (RFC 9002 §6.2.1), without max_ack_delay.</summary>
-    public TimeSpan ProbeTimeoutBase => Smoothed + Longer(Variation * 4, Granularity);
+    public TimeSpan ProbeTimeoutBase => Smoothed + Longer(new TimeSpan(Variation.Ticks * 4), Granularity);
 
     /// <summary>How long after a packet an older one is lost: max(9/8 × max(latest, smoothed), granularity) (RFC 9002 §6.1.2).</summary>
-    public TimeSpan LossDelay => Longer(Longer(Latest, Smoothed) * 9 / 8, Granularity);
+    public TimeSpan LossDelay =>
+        Longer(new TimeSpan(Longer(Latest, Smoothed).Ticks * 9 / 8), Granularity);
 
     /// <summary>Takes a sample (RFC 9002 §5.3, §A.7).</summary>
     /// <param name="now">When the ACK arrived.</param>

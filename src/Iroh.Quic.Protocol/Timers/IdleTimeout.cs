@@ -48,7 +48,7 @@ internal sealed class IdleTimeout
     {
         if (_limit == TimeSpan.Zero)
             return Instant.Never;
-        TimeSpan shortest = probeTimeout * ProbeTimeoutsMin;
+        TimeSpan shortest = new(probeTimeout.Ticks * ProbeTimeoutsMin); // the product of a TimeSpan is made in floating point
         return now + (_limit > shortest ? _limit : shortest);
     }
 }
