@@ -6,7 +6,7 @@ public enum Accelerator
     /// <summary>The processor itself, through the kernel's KVM.</summary>
     Kvm,
 
-    /// <summary>QEMU's translator: works everywhere, ten to fifty times slower.</summary>
+    /// <summary>QEMU's translator: works everywhere, and much slower.</summary>
     Tcg,
 }
 

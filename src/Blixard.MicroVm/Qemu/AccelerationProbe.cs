@@ -10,7 +10,7 @@ namespace Blixard.MicroVm.Qemu;
 /// </summary>
 internal sealed class AccelerationProbe
 {
-    /// <summary>The time a probe guest gets. It needs 0.1 s on working hardware; the rest is for a machine under load.</summary>
+    /// <summary>The time a probe guest gets. Even TCG needs 0.4 s only; the rest is for a machine under load.</summary>
     public static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(3);
 
     private const string KvmDevice = "/dev/kvm";

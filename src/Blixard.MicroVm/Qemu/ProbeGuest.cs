@@ -2,9 +2,8 @@ namespace Blixard.MicroVm.Qemu;
 
 /// <summary>
 /// The guest with which an accelerator is tried: a 64 KiB firmware image of our own that needs nothing else. It enters protected mode,
-/// touches 16 MiB of memory page by page, counts down from 2^26 and then tells QEMU's debug exit device to end. That takes less than
-/// 0.2 s on working hardware. The counting matters: there are hosts where KVM starts a guest and then carries out a few thousand of its
-/// instructions a second.
+/// touches 16 MiB of memory page by page, counts down from 2^26 and then tells QEMU's debug exit device to end. TCG needs 0.4 s for it. The
+/// counting matters: there are hosts where KVM starts a guest and then runs it so slowly that it does not get there in 10 s.
 /// </summary>
 internal static class ProbeGuest
 {

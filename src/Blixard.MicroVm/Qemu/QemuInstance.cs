@@ -18,7 +18,7 @@ internal sealed class QemuInstance : IVmInstance
     /// <summary>How long a QEMU may live that has closed its control socket: it is ending, or it can no longer be controlled.</summary>
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(5);
 
-    /// <summary>How often the log's length is looked at. An emulated serial line makes well below 1 MiB/s.</summary>
+    /// <summary>How often the log's length is looked at: a guest that floods its console overshoots the limit by this much of its output.</summary>
     private static readonly TimeSpan RotationInterval = TimeSpan.FromSeconds(1);
 
     private const string AskedDetail = "stopped: the guest powered off when asked";
