@@ -27,6 +27,7 @@ public sealed class LinkMachine
     private LinkConnection? _challenger;
     private TimeSpan _contestEnds;
     private TimeSpan _lastAnswer;
+    private TimeSpan _readySince;
     private TimeSpan _nextDial;
     private int _failures;
 
@@ -139,6 +140,9 @@ public sealed class LinkMachine
             return [Use(challenger, now)];
         }
 
+        // A connection that is closed as soon as it stands, such as that of a second process with this key, is one more failure.
+        if (now - _readySince >= _timing.Unresponsive)
+            _failures = 0;
         BackOff(reason, now);
         return [];
     }
@@ -181,7 +185,7 @@ public sealed class LinkMachine
     {
         _current = connection;
         _lastAnswer = now;
-        _failures = 0;
+        _readySince = now;
         RoundTripTime = null;
         State = LinkState.Ready;
         Reason = "";

@@ -42,6 +42,12 @@ public static class LinkCloseCode
 
     /// <summary>The peer did not begin with the hello that a link needs.</summary>
     public const ulong BadHello = 5;
+
+    /// <summary>Something else than pings and pongs came on the control stream.</summary>
+    public const ulong BadControl = 6;
+
+    /// <summary>There are too many connections without a link at the moment.</summary>
+    public const ulong TooManyGuests = 7;
 }
 
 /// <summary>What the driver of a link has to do.</summary>

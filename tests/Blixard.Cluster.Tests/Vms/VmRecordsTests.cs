@@ -1,0 +1,94 @@
+using Blixard.Cluster.Store;
+using Blixard.Cluster.Tests.Support;
+using Blixard.Cluster.Vms;
+using Blixard.V1;
+
+namespace Blixard.Cluster.Tests.Vms;
+
+public class VmRecordsTests
+{
+    [Fact]
+    public async Task A_new_vm_is_created_on_its_node_and_only_once()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        VmRecord created = await vms.CreateAsync(Spec("web"), "node-3");
+        Assert.Equal((VmState.Created, "node-3"), (created.Status.State, created.Status.Node));
+        Assert.Equal(created, await vms.GetAsync("web"));
+        await RefusedAsync(RecordFailure.AlreadyExists, vms.CreateAsync(Spec("web"), "node-1"));
+        await RefusedAsync(RecordFailure.Invalid, vms.CreateAsync(Spec("../web"), "node-1"));
+        await RefusedAsync(RecordFailure.NotFound, vms.GetAsync("other"));
+        Assert.Equal("web", Assert.Single(await vms.ListAsync()).Spec.Name);
+    }
+
+    [Fact]
+    public async Task The_owner_reports_and_nobody_else()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        VmStatus status = (await vms.CreateAsync(Spec("web"), "node-3")).Status;
+        status.State = VmState.Running;
+        await vms.ReportAsync("web", status);
+        Assert.Equal(VmState.Running, (await vms.GetAsync("web")).Status.State);
+        long revision = (await temporary.Store.RangeAsync("")).Revision;
+        await vms.ReportAsync("web", status);
+        Assert.Equal(revision, (await temporary.Store.RangeAsync("")).Revision);
+        await RefusedAsync(RecordFailure.Conflict, vms.ReportAsync("web", new VmStatus(status) { Node = "node-1" }));
+        await RefusedAsync(RecordFailure.Conflict, vms.ReportAsync("web", new VmStatus(status) { Epoch = status.Epoch - 1 }));
+        await RefusedAsync(RecordFailure.NotFound, vms.ReportAsync("other", status));
+    }
+
+    [Fact]
+    public async Task What_was_reported_about_a_removed_vm_does_not_touch_a_new_one_of_the_same_name()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        VmStatus old = (await vms.CreateAsync(Spec("web"), "node-3")).Status;
+        await vms.RemoveAsync("web", force: false);
+        VmRecord anew = await vms.CreateAsync(Spec("web"), "node-3");
+        Assert.True(anew.Status.Epoch > old.Epoch);
+        old.State = VmState.Failed;
+        await RefusedAsync(RecordFailure.Conflict, vms.ReportAsync("web", old));
+        Assert.Equal(VmState.Created, (await vms.GetAsync("web")).Status.State);
+    }
+
+    [Fact]
+    public async Task A_running_vm_is_removed_only_by_force()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        VmStatus status = (await vms.CreateAsync(Spec("web"), "node-3")).Status;
+        status.State = VmState.Running;
+        await vms.ReportAsync("web", status);
+        await RefusedAsync(RecordFailure.Conflict, vms.RemoveAsync("web", force: false));
+        await vms.RemoveAsync("web", force: true);
+        Assert.Empty((await temporary.Store.RangeAsync("/vms/")).Entries);
+        await RefusedAsync(RecordFailure.NotFound, vms.RemoveAsync("web", force: true));
+    }
+
+    [Fact]
+    public async Task A_node_sees_what_is_placed_on_it_and_every_change_of_intent()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        await vms.CreateAsync(Spec("elsewhere"), "node-1");
+        VmStatus status = (await vms.CreateAsync(Spec("web"), "node-3")).Status;
+        await using IAsyncEnumerator<IReadOnlyList<VmIntent>> watch = vms.WatchOwnedAsync("node-3").GetAsyncEnumerator();
+        Assert.True(await watch.MoveNextAsync());
+        Assert.Equal("web", Assert.Single(watch.Current).Spec.Name);
+        await vms.ReportAsync("web", status);
+        await vms.CreateAsync(Spec("also-elsewhere"), "node-1");
+        await vms.SetDesiredAsync("web", DesiredState.Stopped, TimeSpan.FromSeconds(3));
+        Assert.True(await watch.MoveNextAsync());
+        VmIntent intent = Assert.Single(watch.Current);
+        Assert.Equal((DesiredState.Stopped, TimeSpan.FromSeconds(3)), (intent.Spec.Desired, intent.Grace.ToTimeSpan()));
+        await vms.RemoveAsync("web", force: false);
+        Assert.True(await watch.MoveNextAsync());
+        Assert.Empty(watch.Current);
+    }
+
+    private static VmSpec Spec(string name) => new() { Name = name, Image = "debian:latest", Vcpus = 1, MemoryMib = 256 };
+
+    private static async Task RefusedAsync(RecordFailure failure, Task change) =>
+        Assert.Equal(failure, (await Assert.ThrowsAsync<RecordException>(() => change)).Failure);
+}
