@@ -89,6 +89,14 @@ public static class VmMethods
 /// <summary>The methods of <c>blixard.v1.Image</c>; proto/blixard/v1/image.proto says what they do.</summary>
 public static class ImageMethods
 {
+    /// <summary>Packs an image from local files.</summary>
+    public static readonly RpcMethod<AddImageRequest, ImageProgress> Add =
+        RpcMethod.ServerStreaming<AddImageRequest, ImageProgress>(ImageReflection.Descriptor, "Image", "Add");
+
+    /// <summary>Brings an image to the peer.</summary>
+    public static readonly RpcMethod<PullImageRequest, ImageProgress> Pull =
+        RpcMethod.ServerStreaming<PullImageRequest, ImageProgress>(ImageReflection.Descriptor, "Image", "Pull");
+
     /// <summary>All images.</summary>
     public static readonly RpcMethod<ListImagesRequest, ListImagesResponse> List =
         RpcMethod.Unary<ListImagesRequest, ListImagesResponse>(ImageReflection.Descriptor, "Image", "List");
@@ -104,6 +112,10 @@ public static class ImageMethods
     /// <summary>Content by hash.</summary>
     public static readonly RpcMethod<FetchChunksRequest, FetchChunksResponse> FetchChunks =
         RpcMethod.ServerStreaming<FetchChunksRequest, FetchChunksResponse>(ImageReflection.Descriptor, "Image", "FetchChunks");
+
+    /// <summary>The values of a blob's chunk groups.</summary>
+    public static readonly RpcMethod<GetGroupHashesRequest, GetGroupHashesResponse> GetGroupHashes =
+        RpcMethod.ServerStreaming<GetGroupHashesRequest, GetGroupHashesResponse>(ImageReflection.Descriptor, "Image", "GetGroupHashes");
 }
 
 /// <summary>The methods of <c>blixard.v1.Health</c>; proto/blixard/v1/health.proto says what they do.</summary>

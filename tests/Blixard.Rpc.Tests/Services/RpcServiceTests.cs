@@ -16,8 +16,8 @@ public sealed class RpcServiceTests
             ClusterMethods.CreateToken, ClusterMethods.WatchMembers,
             StoreMethods.Get, StoreMethods.Range, StoreMethods.Transact, StoreMethods.Watch,
             VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs,
-            ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
-            HealthMethods.Check, HealthMethods.Watch,
+            ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
+            ImageMethods.GetGroupHashes, HealthMethods.Check, HealthMethods.Watch,
         ];
         IEnumerable<string> described = new[]
         {

@@ -1,0 +1,192 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Blixard.Images.Manifests;
+
+/// <summary>
+/// Manifests as JSON. The canonical form: UTF-8, members in the order of <see cref="ManifestJson"/>, labels ordered by key, no white space
+/// between tokens, '"' and '\' escaped as JSON does and nothing else.
+/// </summary>
+internal static partial class ManifestCodec
+{
+    private const int Schema = 1;
+    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
+
+    // Object, parts, part: anything deeper is no manifest.
+    private const int DepthMax = 4;
+
+    private static readonly ManifestJsonContext Context = new(new JsonSerializerOptions
+    {
+        MaxDepth = DepthMax,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        AllowDuplicateProperties = false,
+        RespectNullableAnnotations = true,
+        // The texts are printable ASCII, and no browser reads them.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+
+    public static byte[] Write(ManifestContent content) => JsonSerializer.SerializeToUtf8Bytes(
+        new ManifestJson
+        {
+            Schema = Schema,
+            Name = content.Name,
+            Tag = content.Tag,
+            Architecture = content.Architecture,
+            KernelArguments = content.KernelArguments,
+            Created = content.Created.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
+            Labels = new SortedDictionary<string, string>(content.Labels, StringComparer.Ordinal),
+            Parts =
+            [
+                .. content.Parts.Select(static part => new PartJson
+                {
+                    Kind = NameOf(part.Kind),
+                    Name = part.FileName,
+                    Size = part.Size,
+                    Blake3 = part.Hash.ToString(),
+                }),
+            ],
+        },
+        Context.ManifestJson);
+
+    public static bool TryRead(
+        ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out ManifestContent? content, [NotNullWhen(false)] out string? error)
+    {
+        content = null;
+        ManifestJson? json;
+        try
+        {
+            json = JsonSerializer.Deserialize(bytes, Context.ManifestJson);
+        }
+        catch (JsonException e)
+        {
+            error = $"the manifest cannot be read: {e.Message}";
+            return false;
+        }
+
+        if (json is null)
+        {
+            error = "the manifest is null";
+            return false;
+        }
+
+        if (json.Schema != Schema)
+        {
+            error = $"the manifest is of schema {json.Schema}; {Schema} is known here";
+            return false;
+        }
+
+        if (!DateTimeOffset.TryParseExact(
+                json.Created, TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset created))
+        {
+            error = "the time of creation is not of the form 2026-01-31T12:00:00Z";
+            return false;
+        }
+
+        // Annotations of type arguments are not looked at by the serializer.
+        if (json.Labels.ContainsValue(null!))
+        {
+            error = "a label's value is null";
+            return false;
+        }
+
+        if (!TryReadParts(json.Parts, out List<ManifestPart>? parts, out error))
+            return false;
+        content = new ManifestContent
+        {
+            Name = json.Name,
+            Tag = json.Tag,
+            Architecture = json.Architecture,
+            KernelArguments = json.KernelArguments,
+            Created = created,
+            Labels = new SortedDictionary<string, string>(json.Labels, StringComparer.Ordinal),
+            Parts = parts,
+        };
+        return true;
+    }
+
+    private static bool TryReadParts(
+        List<PartJson> from, [NotNullWhen(true)] out List<ManifestPart>? parts, [NotNullWhen(false)] out string? error)
+    {
+        parts = null;
+        error = null;
+        var read = new List<ManifestPart>(Math.Min(from.Count, ImageManifest.PartsMax));
+        foreach (PartJson? part in from)
+        {
+            if (part is null || !TryKind(part.Kind, out ManifestPartKind kind))
+            {
+                error = "a part is neither kernel nor initramfs nor disk";
+                return false;
+            }
+
+            if (!BlobHash.TryParse(part.Blake3, out BlobHash hash))
+            {
+                error = "a part's hash is not 64 lower-case hexadecimal digits";
+                return false;
+            }
+            read.Add(new ManifestPart(kind, part.Name, part.Size, hash));
+        }
+        parts = read;
+        return true;
+    }
+
+    private static string NameOf(ManifestPartKind kind) => kind switch
+    {
+        ManifestPartKind.Kernel => "kernel",
+        ManifestPartKind.Initramfs => "initramfs",
+        _ => "disk",
+    };
+
+    private static bool TryKind(string name, out ManifestPartKind kind)
+    {
+        kind = name switch { "kernel" => ManifestPartKind.Kernel, "initramfs" => ManifestPartKind.Initramfs, _ => ManifestPartKind.Disk };
+        return name is "kernel" or "initramfs" or "disk";
+    }
+
+    internal sealed class ManifestJson
+    {
+        [JsonPropertyName("schema")]
+        public required int Schema { get; init; }
+
+        [JsonPropertyName("name")]
+        public required string Name { get; init; }
+
+        [JsonPropertyName("tag")]
+        public required string Tag { get; init; }
+
+        [JsonPropertyName("architecture")]
+        public required string Architecture { get; init; }
+
+        [JsonPropertyName("kernelArgs")]
+        public required string KernelArguments { get; init; }
+
+        [JsonPropertyName("created")]
+        public required string Created { get; init; }
+
+        [JsonPropertyName("labels")]
+        public required SortedDictionary<string, string> Labels { get; init; }
+
+        [JsonPropertyName("parts")]
+        public required List<PartJson> Parts { get; init; }
+    }
+
+    internal sealed class PartJson
+    {
+        [JsonPropertyName("kind")]
+        public required string Kind { get; init; }
+
+        [JsonPropertyName("name")]
+        public required string Name { get; init; }
+
+        [JsonPropertyName("size")]
+        public required long Size { get; init; }
+
+        [JsonPropertyName("blake3")]
+        public required string Blake3 { get; init; }
+    }
+
+    [JsonSerializable(typeof(ManifestJson))]
+    internal sealed partial class ManifestJsonContext : JsonSerializerContext;
+}
