@@ -10,20 +10,6 @@ using Iroh.Quic.Streams;
 
 namespace Iroh.Quic;
 
-/// <summary>Directions of a stream as seen from this end.</summary>
-[Flags]
-public enum QuicStreamSides
-{
-    /// <summary>What the peer sends.</summary>
-    Read = 1,
-
-    /// <summary>What this end sends.</summary>
-    Write = 2,
-
-    /// <summary>Both.</summary>
-    Both = Read | Write,
-}
-
 /// <summary>
 /// A stream of a <see cref="QuicConnection"/>: ordered and reliable bytes in one or both directions. One read and one write may be
 /// under way at a time; everything else may be called from any thread.
@@ -69,10 +55,10 @@ public sealed class QuicStream : Stream
     /// <summary>The stream's id on the wire (RFC 9000 §2.1), the same at both ends.</summary>
     public ulong Id => StreamId.Value;
 
-    /// <summary>Whether this stream was opened by this end with a sending side, or by the peer with a receiving side for this end.</summary>
+    /// <summary>Whether the peer sends on the stream, and this end has not disposed it.</summary>
     public override bool CanRead => _canRead && !_disposed;
 
-    /// <summary>Whether this end sends on the stream.</summary>
+    /// <summary>Whether this end sends on the stream, and has not disposed it.</summary>
     public override bool CanWrite => _canWrite && !_disposed;
 
     /// <summary>False.</summary>

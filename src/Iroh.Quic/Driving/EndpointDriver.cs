@@ -168,8 +168,14 @@ internal sealed class EndpointDriver : IAsyncDisposable
 
         foreach (ConnectionDriver connection in connections)
             connection.Connection.Close(0, default);
-        Task drained = Task.WhenAll(connections.Select(connection => connection.Connection.Drained));
-        await Task.WhenAny(drained, Task.Delay(DrainTime)).ConfigureAwait(false);
+        try
+        {
+            await Task.WhenAll(connections.Select(connection => connection.Connection.Drained)).WaitAsync(DrainTime).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // Peers that have not heard of it by now will time out.
+        }
 
         _stopping = true;
         foreach (UdpSocket socket in _sockets)
@@ -188,6 +194,14 @@ internal sealed class EndpointDriver : IAsyncDisposable
         return first.Length >= prefix && second.Length >= prefix
             && ((first[0] | second[0]) & 0x80) == 0
             && first[1..prefix].SequenceEqual(second[1..prefix]);
+    }
+
+    private static TimeSpan TimeUntil(Instant deadline)
+    {
+        if (deadline == Instant.Never)
+            return Timeout.InfiniteTimeSpan;
+        TimeSpan left = deadline - MonotonicClock.Now;
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     private void Run(UdpSocket socket, bool keepsTimers)
@@ -223,14 +237,6 @@ internal sealed class EndpointDriver : IAsyncDisposable
             if (count == 0)
                 socket.Wait(keepsTimers ? TimeUntil(_timers.Earliest) : Timeout.InfiniteTimeSpan);
         }
-    }
-
-    private static TimeSpan TimeUntil(Instant deadline)
-    {
-        if (deadline == Instant.Never)
-            return Timeout.InfiniteTimeSpan;
-        TimeSpan left = deadline - MonotonicClock.Now;
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     private void Dispatch(Instant now, ReceivedDatagrams received, byte[] response, List<ConnectionDriver> touched)
