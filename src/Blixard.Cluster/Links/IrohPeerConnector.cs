@@ -82,6 +82,26 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
     /// <summary>That another running node has this node's key, as a peer said; null if nobody did, or a link has stood since.</summary>
     public string? KeyConflict => Volatile.Read(ref _keyConflict);
 
+    /// <summary>How many connections of links stand now, those being closed among them.</summary>
+    internal int OpenConnections
+    {
+        get
+        {
+            lock (_lock)
+                return _links.Values.Sum(link => link.Sessions.Count);
+        }
+    }
+
+    /// <summary>How many dials are under way, connections dialled here stand, and closings last.</summary>
+    internal int RunningTasks
+    {
+        get
+        {
+            lock (_lock)
+                return _tasks.Count;
+        }
+    }
+
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
     /// <summary>The link to one member; null if there is no such other member.</summary>

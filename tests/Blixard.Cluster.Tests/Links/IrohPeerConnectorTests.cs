@@ -46,6 +46,23 @@ public class IrohPeerConnectorTests
     }
 
     [Fact]
+    public async Task Of_two_simultaneous_dials_one_connection_remains_and_it_is_the_same_at_both_ends()
+    {
+        await using var temporary = new TemporaryStore();
+        await using ClusterHost one = await ClusterHost.StartAsync(temporary, 1);
+        await using ClusterHost two = await ClusterHost.StartAsync(temporary, 2);
+        // Each dials the other as soon as it knows of it. In the end only the smaller id's dial still runs, as the link.
+        (ClusterHost small, ClusterHost large) = one.Endpoint.Id.CompareTo(two.Endpoint.Id) < 0 ? (one, two) : (two, one);
+        await small.UntilAsync(
+            large.Number,
+            status => status is { State: LinkState.Ready, Dials: > 0 } && large.Connector.Links is [{ State: LinkState.Ready, Dials: > 0 }]
+                && (small.Connector.OpenConnections, large.Connector.OpenConnections) == (1, 1)
+                && (small.Connector.RunningTasks, large.Connector.RunningTasks) == (1, 0));
+        Assert.Equal($"node-{large.Number}", (await small.PingAsync(large.Number)).Name);
+        Assert.Equal($"node-{small.Number}", (await large.PingAsync(small.Number)).Name);
+    }
+
+    [Fact]
     public async Task A_link_comes_back_after_a_side_was_killed_and_started_again_elsewhere()
     {
         await using var temporary = new TemporaryStore();

@@ -63,6 +63,29 @@ public class LinkMachineTests
     }
 
     [Fact]
+    public void A_peer_that_closes_each_connection_at_once_is_dialled_ever_less_often_until_a_link_lasts()
+    {
+        LinkMachine link = Machine();
+        link.OnMember(At(0));
+        TimeSpan now = At(0);
+        for (int failure = 0; failure < 6; failure++)
+        {
+            link.OnConnected(new(failure, IsDialledHere: true, 7), now);
+            link.OnPong(failure, TimeSpan.FromMilliseconds(1), now);
+            link.OnClosed(failure, "another running node has the same key", now);
+            double full = 0.1 * Math.Pow(2, failure);
+            Assert.InRange((link.NextTimeout - now).TotalSeconds, full / 2, full);
+            now = link.NextTimeout;
+            link.HandleTimeout(now);
+        }
+
+        link.OnConnected(new(99, IsDialledHere: true, 7), now);
+        now += s_timing.Unresponsive;
+        link.OnClosed(99, "reset", now);
+        Assert.InRange((link.NextTimeout - now).TotalSeconds, 0.05, 0.1);
+    }
+
+    [Fact]
     public void Unanswered_pings_break_the_link()
     {
         LinkMachine link = Ready(Machine());
