@@ -127,6 +127,9 @@ public sealed class Connection : IDisposable
     /// <summary>The paths, for tests that look inside.</summary>
     internal PathTable Paths => _paths;
 
+    /// <summary>The keys, for tests that seal packets which no honest end would send.</summary>
+    internal ConnectionKeys Keys => _keys;
+
     /// <summary>When to call <see cref="HandleTimeout"/>, <see cref="Instant.Never"/> if not. May be in the past: then at once.</summary>
     public Instant NextTimeout
     {
@@ -223,12 +226,11 @@ public sealed class Connection : IDisposable
         for (int segments = 0; segments < segmentsMax; segments++)
         {
             int space = segments == 0 ? buffer.Length : segmentSize;
-            if (buffer.Length - length < Math.Max(space, MtuDiscovery.BaseSize) || !TryPrepareKeys(now))
+            if (buffer.Length - length < Math.Max(space, MtuDiscovery.BaseSize))
                 break;
+            PrepareKeys(now);
             SendPlan plan = _scheduler.Next(now, space);
-            EcnCodepoint mark = MarkOf(plan);
-            bool joins = segments == 0 || (plan.Kind == SendKind.Packets && plan.SizeMax == segmentSize && plan.Address == transmit.Path && mark == transmit.Ecn);
-            if (plan.Kind == SendKind.Nothing || !joins)
+            if (plan.Kind == SendKind.Nothing || (segments > 0 && !CanJoin(plan, transmit)))
                 break;
             BuiltDatagram built = _builder.Build(now, plan, buffer[length..], _state);
             if (built.Length == 0)
@@ -237,7 +239,7 @@ public sealed class Connection : IDisposable
             length += built.Length;
             if (segments == 0)
                 segmentSize = built.Length;
-            transmit = new Transmit(plan.Address, length, segmentSize, mark);
+            transmit = new Transmit(plan.Address, length, segmentSize, plan.Ecn);
             if (!built.IsOneRttOnly || built.Length < segmentSize)
                 break;
         }
@@ -338,22 +340,22 @@ public sealed class Connection : IDisposable
         return setup.Side == Side.Client ? TlsSession.CreateClient(tls, setup.Random) : TlsSession.CreateServer(tls, setup.Random);
     }
 
-    private static EcnCodepoint MarkOf(in SendPlan plan) =>
-        plan.Kind is SendKind.Packets or SendKind.MtuProbe ? plan.Path.Current.Recovery.Ecn.Mark : EcnCodepoint.NotEct;
+    // All datagrams of a batch have one size, destination and mark.
+    private static bool CanJoin(in SendPlan plan, in Transmit batch) =>
+        plan.Kind == SendKind.Packets && plan.SizeMax == batch.SegmentSize && plan.Address == batch.Path && plan.Ecn == batch.Ecn;
 
-    private bool TryPrepareKeys(Instant now)
+    private void PrepareKeys(Instant now)
     {
-        if (!_state.IsOpen || _keys.Application is not { } keys || _keyUpdates.PrepareToSend(now, keys) is not { } error)
-            return true;
-        _lifecycle.Close(now, error);
-        return true; // the close itself can still be sealed
+        if (_state.IsOpen && _keys.Application is { } keys && _keyUpdates.PrepareToSend(now, keys) is { } error)
+            _lifecycle.Close(now, error); // the close itself can still be sealed
     }
 
     private void OnDatagramBuilt(Instant now, in SendPlan plan, in BuiltDatagram built)
     {
         _datagramsSent++;
         _bytesSent += (ulong)built.Length;
-        (plan.Network ?? plan.Path.Current).Recovery.Amplification.OnDatagramSent(built.Length);
+        plan.Network?.Recovery.Amplification.OnDatagramSent(built.Length);
+        _keyUpdates.OnPacketSent();
         if (plan.Kind == SendKind.Close)
             _state.OnCloseSent();
         if (built.IsAckEliciting)

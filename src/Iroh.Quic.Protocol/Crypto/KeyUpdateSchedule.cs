@@ -16,7 +16,10 @@ internal sealed class KeyUpdateSchedule
     /// <summary>Set when the application wants an update; it happens as soon as the rules allow it (RFC 9001 §6.1).</summary>
     public bool IsWanted { get; set; }
 
-    /// <summary>To be called before each packet is built; counts it.</summary>
+    /// <summary>A 1-RTT packet was sealed.</summary>
+    public void OnPacketSent() => _packets++;
+
+    /// <summary>To be called before each packet is built.</summary>
     /// <returns>AEAD_LIMIT_REACHED if the keys cannot be used any more.</returns>
     public TransportError? PrepareToSend(Instant now, KeyUpdate keys)
     {
@@ -29,7 +32,6 @@ internal sealed class KeyUpdateSchedule
             _packets = 0;
         }
 
-        _packets++;
         return error;
     }
 }

@@ -17,7 +17,7 @@ internal sealed class Acknowledgements
     /// <summary>
     /// Ranges of one ACK frame that are looked at. Peers send some dozens; the lowest of a longer list are reported again or found lost.
     /// </summary>
-    private const int RangesMax = 512;
+    private const int RangesMax = 256;
 
     private readonly ConnectionKeys _keys;
     private readonly PacketSpaces _spaces;

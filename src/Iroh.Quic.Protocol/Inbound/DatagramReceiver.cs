@@ -135,6 +135,8 @@ internal sealed class DatagramReceiver
             path = _paths.First;
         }
 
+        if (level == EncryptionLevel.Initial && !IsInitialValid(header, datagramLength))
+            return Drop(now, PacketDropReason.MalformedHeader, packet.Length);
         if (!_keys.Has(level))
         {
             if (_keys.WereDiscarded(level) || !_state.IsOpen || !_early.TryAdd(level, address, ecn, packet))
@@ -220,6 +222,10 @@ internal sealed class DatagramReceiver
         _movement.OnActivity(now, arrival.Path);
         return null;
     }
+
+    // RFC 9000 §14.1: a server discards Initial packets in smaller datagrams; §17.2.2: a client those with a token.
+    private bool IsInitialValid(in ParsedHeader header, int datagramLength) =>
+        _side == Side.Server ? datagramLength >= MtuDiscovery.BaseSize : header.Token.IsEmpty;
 
     private bool AcceptSource(in ConnectionId source, Path path)
     {

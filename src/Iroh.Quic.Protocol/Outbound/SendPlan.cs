@@ -29,5 +29,6 @@ internal enum SendKind
 /// <param name="Address">The addresses of that 4-tuple.</param>
 /// <param name="SizeMax">Its largest size in bytes; for an MTU probe the exact one.</param>
 /// <param name="WithData">Whether congestion control and pacing allow more than acknowledgements.</param>
+/// <param name="Ecn">What to mark the datagram with; the same for all packets in it.</param>
 internal readonly record struct SendPlan(
-    SendKind Kind, Path Path, NetworkPath? Network, FourTuple Address, int SizeMax, bool WithData);
+    SendKind Kind, Path Path, NetworkPath? Network, FourTuple Address, int SizeMax, bool WithData, EcnCodepoint Ecn = EcnCodepoint.NotEct);

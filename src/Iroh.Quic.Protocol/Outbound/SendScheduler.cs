@@ -90,7 +90,7 @@ internal sealed class SendScheduler
             size = Math.Min(size, MtuDiscovery.BaseSize);
         bool mayData = hasData && MaySendData(now, path, size);
         if (isAckDue || isProbe || mayData)
-            return new SendPlan(SendKind.Packets, path, path.Current, path.Current.Address, size, mayData);
+            return new SendPlan(SendKind.Packets, path, path.Current, path.Current.Address, size, mayData, recovery.Ecn.Mark);
         return PlanMtuProbe(now, path, space);
     }
 
@@ -123,7 +123,7 @@ internal sealed class SendScheduler
         if (!_state.IsConfirmed || !network.Validator.IsValidated
             || !network.Recovery.Mtu.TryGetProbe(now, out int size) || size > space || !network.Recovery.Congestion.CanSend(size))
             return default;
-        return new SendPlan(SendKind.MtuProbe, path, network, network.Address, size, WithData: true);
+        return new SendPlan(SendKind.MtuProbe, path, network, network.Address, size, WithData: true, network.Recovery.Ecn.Mark);
     }
 
     // 0 if amplification allows nothing that is worth sending to the address (RFC 9000 §8.1).

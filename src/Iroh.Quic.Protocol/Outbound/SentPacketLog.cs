@@ -34,7 +34,7 @@ internal sealed class SentPacketLog
             flags |= SentPacketFlags.InFlight;
         if (plan.Kind == SendKind.MtuProbe)
             flags |= SentPacketFlags.MtuProbe;
-        if (recovery.Ecn.Mark == EcnCodepoint.Ect0)
+        if (plan.Ecn == EcnCodepoint.Ect0)
             flags |= SentPacketFlags.EctMarked;
         var sent = new SentPacket(packet.Number, now, size, recovery.Generation, flags);
         plan.Path.Loss.OnPacketSent(packet.Level, sent, packet.Frames.Frames, recovery);
