@@ -64,7 +64,7 @@ public sealed class ImageStore
     /// <summary>Packs an image: copies the files in, hashing on the way, and writes the manifest.</summary>
     /// <param name="files">What it consists of. File names in the image are those of the files; a number is put before those that come twice.</param>
     /// <param name="progress">Told after each MiB; null = nobody is.</param>
-    /// <param name="cancellationToken">Gives it up; what was copied is collected.</param>
+    /// <param name="cancellationToken">Gives it up; what was copied is removed.</param>
     /// <returns>The image's manifest.</returns>
     /// <exception cref="InvalidManifestException">A name or another text breaks a rule.</exception>
     /// <exception cref="StoreFullException">There is no room.</exception>
@@ -77,6 +77,7 @@ public sealed class ImageStore
         long total = parts.Sum(static part => new FileInfo(part.Path).Length);
         var rate = new TransferRate(_time);
         var pins = new List<IDisposable>();
+        bool isDone = false;
         try
         {
             var packed = new List<ManifestPart>();
@@ -93,12 +94,15 @@ public sealed class ImageStore
 
             ImageManifest manifest = ImageManifest.Create(ContentOf(files, packed));
             Complete(manifest);
+            isDone = true;
             return manifest;
         }
         finally
         {
             foreach (IDisposable pin in pins)
                 pin.Dispose();
+            if (!isDone)
+                Collect(withUnfinished: false);
         }
     }
 
@@ -159,20 +163,21 @@ public sealed class ImageStore
             DurableFiles.FlushDirectory(MarksDirectory);
             _images.Remove(image);
         }
-        Collect();
+        Collect(withUnfinished: false);
         return true;
     }
 
-    /// <summary>Removes content that belongs to no image that is here and that nothing pins, unfinished fetches among it.</summary>
+    /// <summary>Removes content that belongs to no image that is here and that nothing pins.</summary>
+    /// <param name="withUnfinished">Also fetches that failed and wait to be asked for again.</param>
     /// <returns>Bytes that became free.</returns>
-    public long Collect()
+    public long Collect(bool withUnfinished)
     {
         lock (_lock)
         {
             var referenced = new HashSet<BlobHash>(_images.Keys);
             foreach (ImageManifest image in _images.Values)
                 referenced.UnionWith(image.Parts.Select(static part => part.Hash));
-            return Blobs.Collect(referenced.Contains);
+            return Blobs.Collect(referenced.Contains, withUnfinished);
         }
     }
 

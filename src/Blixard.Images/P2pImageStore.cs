@@ -79,14 +79,7 @@ public sealed class P2pImageStore
         try
         {
             using IDisposable pin = _images.Pin(image);
-            try
-            {
-                return await FetchAsync(image, sources, fetch).ConfigureAwait(false);
-            }
-            catch (StoreFullException) when (_images.Collect() > 0)
-            {
-                return await FetchAsync(image, sources, fetch).ConfigureAwait(false);
-            }
+            return await FetchAsync(image, sources, fetch).ConfigureAwait(false);
         }
         finally
         {
@@ -122,7 +115,15 @@ public sealed class P2pImageStore
                     part.FileName, before + at.PresentBytes, manifest.TotalSize, rate.Of(fetched + fetchedOfPart), at.Source));
             }
 
-            await _fetcher.FetchAsync(part.Hash, part.Size, sources, Report, fetch.Token).ConfigureAwait(false);
+            try
+            {
+                await _fetcher.FetchAsync(part.Hash, part.Size, sources, Report, fetch.Token).ConfigureAwait(false);
+            }
+            catch (StoreFullException) when (_images.Collect(withUnfinished: true) > 0)
+            {
+                // What nothing holds made room; what is here of this image is pinned and stayed.
+                await _fetcher.FetchAsync(part.Hash, part.Size, sources, Report, fetch.Token).ConfigureAwait(false);
+            }
             before += part.Size;
             fetched += fetchedOfPart;
         }

@@ -185,6 +185,18 @@ public sealed class P2pImageStoreTests : IDisposable
         Assert.True(images.TryGetLocal(_image.Hash, out _));
     }
 
+    [Fact]
+    public async Task A_full_quota_never_costs_what_is_here_of_the_image_itself()
+    {
+        ImageStore images = ImageStore.Open(
+            _directory.Store("small"), TimeProvider.System, new BlobStoreOptions { QuotaBytes = _kernel.Length + 10 });
+        var store = new P2pImageStore(images, new BlobFetcher(images.Blobs, TimeProvider.System), TimeProvider.System);
+
+        await Assert.ThrowsAsync<StoreFullException>(() => store.EnsureAsync(_image.Hash, [_peer.Source], null, default));
+
+        Assert.True(images.Blobs.Contains(BlobHash.Of(_kernel)));
+    }
+
     private ImageManifest OtherImage()
     {
         byte[] kernel = TestDirectory.Content(9, 5000);

@@ -273,10 +273,11 @@ public sealed class BlobStore
         }
     }
 
-    /// <summary>Removes the blobs and unfinished fetches that nothing pins.</summary>
+    /// <summary>Removes the blobs that nothing pins.</summary>
     /// <param name="isReferenced">What else holds a blob; asked under the store's lock, it must be quick and must not call the store.</param>
+    /// <param name="withUnfinished">Also fetches that are not finished and not running.</param>
     /// <returns>Bytes that became free.</returns>
-    public long Collect(Func<BlobHash, bool> isReferenced)
+    public long Collect(Func<BlobHash, bool> isReferenced, bool withUnfinished)
     {
         ArgumentNullException.ThrowIfNull(isReferenced);
         long freed = 0;
@@ -288,6 +289,8 @@ public sealed class BlobStore
                 freed += size;
             }
 
+            if (!withUnfinished)
+                return freed;
             foreach (string file in Directory.GetFiles(Path.Combine(Root, "partial")))
             {
                 if (!BlobHash.TryParse(Path.GetFileNameWithoutExtension(file), out BlobHash hash)
@@ -480,8 +483,18 @@ public sealed class BlobStore
 
     private string GroupsPath(BlobHash hash) => Path.Combine(Root, "groups", hash.ToString());
 
-    // A list can be made again, and is checked when it is read: it need not be durable.
-    private void WriteGroups(BlobHash hash, byte[] list) => File.WriteAllBytes(GroupsPath(hash), list);
+    // A list can be made again, and is checked when it is read: it need not be durable, and not even be there.
+    private void WriteGroups(BlobHash hash, byte[] list)
+    {
+        try
+        {
+            File.WriteAllBytes(GroupsPath(hash), list);
+        }
+        catch (IOException)
+        {
+            // A full disk, or two who write it at once, must not keep content from being used.
+        }
+    }
 
     private bool IsHeld(BlobHash hash, Func<BlobHash, bool> isReferenced) => _pins.ContainsKey(hash) || isReferenced(hash);
 

@@ -71,7 +71,7 @@ internal sealed class PartialBlob : IDisposable
         SafeFileHandle? data = null;
         try
         {
-            data = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, options: FileOptions.Asynchronous);
+            data = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, FileOptions.Asynchronous);
             return new PartialBlob(store, hash, size, data, reservation, leave);
         }
         catch
@@ -187,12 +187,12 @@ internal sealed class PartialBlob : IDisposable
     // The marks, when the file is whole and its list is this blob's; the list is kept then.
     private byte[]? ReadBookkeeping()
     {
-        if (GroupCount == 1 || !File.Exists(GroupsPath))
+        int listLength = GroupCount * BlobHash.Length;
+        var file = new FileInfo(GroupsPath);
+        if (GroupCount == 1 || !file.Exists || file.Length != HeaderLength + listLength + GroupCount)
             return null;
         byte[] bytes = File.ReadAllBytes(GroupsPath);
-        int listLength = GroupCount * BlobHash.Length;
-        if (bytes.Length != HeaderLength + listLength + GroupCount
-            || !bytes.AsSpan().StartsWith(Magic)
+        if (!bytes.AsSpan().StartsWith(Magic)
             || BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(Magic.Length)) != Size
             || ChunkGroups.Combine(bytes.AsSpan(HeaderLength, listLength)) != Hash)
             return null;

@@ -106,12 +106,13 @@ public sealed class BlobFetcher
                     return bytes[..count];
                 failures.Add(new SourceFailure(source.Name, SourceFailureKind.CorruptChunk, 0, ""));
             }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception e)
             {
+                // What a reader throws when it is cancelled may be of any type.
+                cancellationToken.ThrowIfCancellationRequested();
                 failures.Add(Failure(source, count, e));
             }
         }
-        cancellationToken.ThrowIfCancellationRequested();
         throw BlobFetchException.From(hash, failures);
     }
 
@@ -133,8 +134,9 @@ public sealed class BlobFetcher
             }
             return null;
         }
-        catch (Exception e) when (e is not StoreFullException and not StoreWriteException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (e is not StoreFullException and not StoreWriteException)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             return Failure(source, reading.Offset, e);
         }
     }

@@ -102,13 +102,13 @@ public sealed class BlobStoreTests : IDisposable
         free.Pin.Dispose();
         IDisposable again = store.Pin(pinned.Hash);
 
-        Assert.Equal(5, store.Collect(hash => hash == referenced.Hash));
+        Assert.Equal(5, store.Collect(hash => hash == referenced.Hash, withUnfinished: true));
         pinned.Pin.Dispose();
         pinned.Pin.Dispose();
-        Assert.Equal(0, store.Collect(hash => hash == referenced.Hash));
+        Assert.Equal(0, store.Collect(hash => hash == referenced.Hash, withUnfinished: true));
         Assert.True(store.Contains(pinned.Hash));
         again.Dispose();
-        Assert.Equal(6, store.Collect(hash => hash == referenced.Hash));
+        Assert.Equal(6, store.Collect(hash => hash == referenced.Hash, withUnfinished: true));
         Assert.Equal([referenced.Hash], store.Blobs);
     }
 
