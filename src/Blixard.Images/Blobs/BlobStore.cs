@@ -1,4 +1,3 @@
-using System.Buffers;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Images.Blobs;
@@ -136,7 +135,7 @@ public sealed class BlobStore
             BlobHash hash;
             using (SafeFileHandle copy = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write, options: FileOptions.Asynchronous))
             {
-                hash = await CopyAsync(source, expected, path, copy, list, progress, cancellationToken).ConfigureAwait(false);
+                hash = await BlobContent.CopyAsync(source, expected, path, copy, list, progress, cancellationToken).ConfigureAwait(false);
                 RandomAccess.FlushToDisk(copy);
             }
 
@@ -235,7 +234,7 @@ public sealed class BlobStore
         byte[]? stored = ReadSmall(GroupsPath(hash), ChunkGroups.Count(size) * BlobHash.Length);
         if (stored is not null && ChunkGroups.Combine(stored) == hash)
             return stored;
-        byte[] list = await HashAsync(file, size, cancellationToken).ConfigureAwait(false);
+        byte[] list = await BlobContent.HashAsync(file, size, cancellationToken).ConfigureAwait(false);
         if (ChunkGroups.Combine(list) != hash)
             throw new DamagedBlobException(hash, "its content has another hash");
         WriteGroups(hash, list);
@@ -253,8 +252,8 @@ public sealed class BlobStore
             using SafeFileHandle? file = TryOpen(hash, out long size);
             if (file is null)
                 return null;
-            byte[] list = await HashAsync(file, size, cancellationToken).ConfigureAwait(false);
-            return RootOf(list) == hash;
+            byte[] list = await BlobContent.HashAsync(file, size, cancellationToken).ConfigureAwait(false);
+            return BlobContent.RootOf(list) == hash;
         }
         catch (DamagedBlobException)
         {
@@ -398,8 +397,6 @@ public sealed class BlobStore
 
     internal string PartialPath(BlobHash hash) => Path.Combine(Root, "partial", hash.ToString());
 
-    private static BlobHash RootOf(byte[] list) => list.Length == BlobHash.Length ? new BlobHash(list) : ChunkGroups.Combine(list);
-
     private static byte[]? ReadSmall(string path, int length)
     {
         try
@@ -414,69 +411,6 @@ public sealed class BlobStore
         {
             return null;
         }
-    }
-
-    private static async Task<BlobHash> CopyAsync(
-        SafeFileHandle source, long size, string path, SafeFileHandle copy, byte[] list, Action<long>? progress,
-        CancellationToken cancellationToken)
-    {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(ChunkGroups.GroupLength);
-        try
-        {
-            for (int i = 0; i < ChunkGroups.Count(size); i++)
-            {
-                long offset = ChunkGroups.OffsetOf(i);
-                Memory<byte> group = buffer.AsMemory(0, ChunkGroups.LengthAt(size, i));
-                if (await ReadFullAsync(source, group, offset, cancellationToken).ConfigureAwait(false) != group.Length)
-                    throw new IOException($"{path} became shorter while it was copied");
-                ChunkGroups.Hash(group.Span, i, isOnly: size <= ChunkGroups.GroupLength).CopyTo(list.AsSpan(i * BlobHash.Length));
-                await RandomAccess.WriteAsync(copy, group, offset, cancellationToken).ConfigureAwait(false);
-                progress?.Invoke(offset + group.Length);
-            }
-
-            // What was read hangs together only if nothing was appended meanwhile either.
-            if (RandomAccess.GetLength(source) != size)
-                throw new IOException($"{path} changed its length while it was copied");
-            return RootOf(list);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private static async Task<byte[]> HashAsync(SafeFileHandle file, long size, CancellationToken cancellationToken)
-    {
-        var list = new byte[ChunkGroups.Count(size) * BlobHash.Length];
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(ChunkGroups.GroupLength);
-        try
-        {
-            for (int i = 0; i < ChunkGroups.Count(size); i++)
-            {
-                Memory<byte> group = buffer.AsMemory(0, ChunkGroups.LengthAt(size, i));
-                int count = await ReadFullAsync(file, group, ChunkGroups.OffsetOf(i), cancellationToken).ConfigureAwait(false);
-                ChunkGroups.Hash(group.Span[..count], i, isOnly: size <= ChunkGroups.GroupLength).CopyTo(list.AsSpan(i * BlobHash.Length));
-            }
-            return list;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    internal static async Task<int> ReadFullAsync(
-        SafeFileHandle file, Memory<byte> destination, long offset, CancellationToken cancellationToken)
-    {
-        int total = 0;
-        while (total < destination.Length)
-        {
-            int count = await RandomAccess.ReadAsync(file, destination[total..], offset + total, cancellationToken).ConfigureAwait(false);
-            if (count == 0)
-                break;
-            total += count;
-        }
-        return total;
     }
 
     private string BlobPath(BlobHash hash) => Path.Combine(Root, "blobs", hash.ToString());
@@ -574,9 +508,3 @@ public sealed class BlobStore
         public void Dispose() => store.Release(Interlocked.Exchange(ref _bytes, 0));
     }
 }
-
-/// <summary>Content that is in the store now.</summary>
-/// <param name="Hash">What it is called.</param>
-/// <param name="Size">Its size in bytes.</param>
-/// <param name="Pin">Keeps it until something else does; disposed by the caller.</param>
-public sealed record AddedBlob(BlobHash Hash, long Size, IDisposable Pin);

@@ -98,7 +98,7 @@ internal sealed class PartialBlob : IDisposable
                 if (marks[i] != Present)
                     continue;
                 Memory<byte> group = buffer.AsMemory(0, ChunkGroups.LengthAt(Size, i));
-                int count = await BlobStore.ReadFullAsync(_data, group, ChunkGroups.OffsetOf(i), cancellationToken).ConfigureAwait(false);
+                int count = await BlobContent.ReadFullAsync(_data, group, ChunkGroups.OffsetOf(i), cancellationToken).ConfigureAwait(false);
                 if (count == group.Length && Matches(i, group.Span))
                     Note(i);
             }

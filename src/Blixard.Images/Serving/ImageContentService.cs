@@ -49,7 +49,7 @@ public sealed class ImageContentService
             while (next < end)
             {
                 Memory<byte> piece = buffer.AsMemory(0, (int)Math.Min(PieceLength, end - next));
-                if (await BlobStore.ReadFullAsync(file, piece, next, cancellationToken).ConfigureAwait(false) != piece.Length)
+                if (await BlobContent.ReadFullAsync(file, piece, next, cancellationToken).ConfigureAwait(false) != piece.Length)
                     throw new RpcException(RpcStatusCode.DataLoss, $"blob {hash} ends early on this disk");
 
                 // The transport encodes a message before it asks for the next, so the buffer may be used again.
