@@ -84,6 +84,10 @@ public static class VmMethods
     /// <summary>The console's output.</summary>
     public static readonly RpcMethod<LogsRequest, LogsResponse> Logs =
         RpcMethod.ServerStreaming<LogsRequest, LogsResponse>(VmReflection.Descriptor, "Vm", "Logs");
+
+    /// <summary>The console, both ways.</summary>
+    public static readonly RpcMethod<ConsoleInput, ConsoleOutput> Console =
+        RpcMethod.Duplex<ConsoleInput, ConsoleOutput>(VmReflection.Descriptor, "Vm", "Console");
 }
 
 /// <summary>The methods of <c>blixard.v1.Image</c>; proto/blixard/v1/image.proto says what they do.</summary>

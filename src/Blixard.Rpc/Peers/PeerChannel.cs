@@ -21,6 +21,8 @@ public sealed class PeerChannel : IRpcCaller
     private readonly Dictionary<TransportSwitchReason, long> _switches = [];
     private IRpcCaller? _p2p;
     private string _linkLostReason = "no P2P link yet";
+    private long _callsP2p;
+    private long _callsGrpc;
 
     /// <summary>A channel to a peer without a P2P link yet.</summary>
     /// <param name="name">The peer's name, for messages.</param>
@@ -68,6 +70,12 @@ public sealed class PeerChannel : IRpcCaller
                 return new Dictionary<TransportSwitchReason, long>(_switches);
         }
     }
+
+    /// <summary>Calls that were given to the P2P link, well or not; a call that was tried on both ways counts on both.</summary>
+    public long CallsP2p => Interlocked.Read(ref _callsP2p);
+
+    /// <summary>Calls that were given to gRPC, counted as <see cref="CallsP2p"/>.</summary>
+    public long CallsGrpc => Interlocked.Read(ref _callsGrpc);
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -205,15 +213,25 @@ public sealed class PeerChannel : IRpcCaller
         {
             Note(_choice.HandleTime(Now));
             if (_choice.Current == RpcTransport.P2p && _p2p is { } p2p)
-                return new Route(p2p, RpcTransport.P2p);
+                return Count(new Route(p2p, RpcTransport.P2p));
             if (_grpc is { } grpc)
-                return new Route(grpc, RpcTransport.Grpc);
+                return Count(new Route(grpc, RpcTransport.Grpc));
             // In probation, and there is no other way: better than none.
             if (_p2p is { } doubtful)
-                return new Route(doubtful, RpcTransport.P2p);
+                return Count(new Route(doubtful, RpcTransport.P2p));
             throw new RpcException(
                 RpcStatusCode.Unavailable, $"{Name} cannot be reached: {_linkLostReason}; it serves no gRPC", RpcFailureStage.NotSent);
         }
+    }
+
+    // Under the lock.
+    private Route Count(Route route)
+    {
+        if (route.Transport == RpcTransport.P2p)
+            _callsP2p++;
+        else
+            _callsGrpc++;
+        return route;
     }
 
     private bool TryReroute(
@@ -227,7 +245,13 @@ public sealed class PeerChannel : IRpcCaller
         if (!safe)
             return false;
         lock (_lock)
-            other = failed.Transport == RpcTransport.P2p ? _grpc : _p2p;
+        {
+            RpcTransport way = failed.Transport == RpcTransport.P2p ? RpcTransport.Grpc : RpcTransport.P2p;
+            other = way == RpcTransport.Grpc ? _grpc : _p2p;
+            if (other is not null)
+                Count(new Route(other, way));
+        }
+
         return other is not null;
     }
 

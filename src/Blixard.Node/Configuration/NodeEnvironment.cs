@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Net;
+
+namespace Blixard.Node.Configuration;
+
+/// <summary>Options from <c>BLIXARD_*</c> variables, each named as its option: <c>BLIXARD_NAME</c>, <c>BLIXARD_DATA_DIR</c>,
+/// <c>BLIXARD_BIND</c> (several separated by commas), <c>BLIXARD_GRPC</c>, <c>BLIXARD_P2P</c> (on, off), <c>BLIXARD_VCPUS</c>,
+/// <c>BLIXARD_MEMORY_MIB</c>, <c>BLIXARD_LABELS</c> (key=value, separated by commas), <c>BLIXARD_QEMU</c>.</summary>
+public static class NodeEnvironment
+{
+    /// <summary>The options with what the environment says put over them.</summary>
+    /// <param name="options">What holds otherwise.</param>
+    /// <param name="variable">The value of a variable, null if it is not set.</param>
+    /// <exception cref="NodeStartException">A value cannot be read; the message names its variable.</exception>
+    public static NodeOptions Apply(NodeOptions options, Func<string, string?> variable)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(variable);
+        options = Read(options, variable, "BLIXARD_NAME", (o, text) => o with { Name = text });
+        options = Read(options, variable, "BLIXARD_DATA_DIR", (o, text) => o with { DataDirectory = text });
+        options = Read(options, variable, "BLIXARD_BIND", (o, text) => o with { Bind = [.. text.Split(',').Select(IPEndPoint.Parse)] });
+        options = Read(options, variable, "BLIXARD_GRPC", (o, text) => o with { Grpc = IPEndPoint.Parse(text) });
+        options = Read(options, variable, "BLIXARD_P2P", (o, text) => o with { P2p = ReadSwitch(text) });
+        options = Read(options, variable, "BLIXARD_VCPUS", (o, text) => o with { Vcpus = int.Parse(text, CultureInfo.InvariantCulture) });
+        options = Read(options, variable, "BLIXARD_MEMORY_MIB", (o, text) => o with { MemoryMib = long.Parse(text, CultureInfo.InvariantCulture) });
+        options = Read(options, variable, "BLIXARD_LABELS", (o, text) => o with { Labels = ReadLabels(text) });
+        return Read(options, variable, "BLIXARD_QEMU", (o, text) => o with { QemuProgram = text });
+    }
+
+    private static NodeOptions Read(
+        NodeOptions options, Func<string, string?> variable, string name, Func<NodeOptions, string, NodeOptions> apply)
+    {
+        if (variable(name) is not { Length: > 0 } text)
+            return options;
+        try
+        {
+            return apply(options, text);
+        }
+        catch (Exception e) when (e is FormatException or OverflowException or ArgumentException)
+        {
+            throw new NodeStartException(NodeStartFailure.Usage, $"{name} is '{text}', which cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static bool ReadSwitch(string text) => text switch
+    {
+        "on" or "true" or "1" => true,
+        "off" or "false" or "0" => false,
+        _ => throw new FormatException("it is 'on' or 'off'."),
+    };
+
+    private static Dictionary<string, string> ReadLabels(string text)
+    {
+        var labels = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string label in text.Split(','))
+        {
+            int equals = label.IndexOf('=');
+            if (equals < 1)
+                throw new FormatException("labels are key=value, separated by commas.");
+            labels[label[..equals]] = label[(equals + 1)..];
+        }
+
+        return labels;
+    }
+}

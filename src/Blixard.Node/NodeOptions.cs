@@ -1,0 +1,56 @@
+using System.Net;
+using System.Net.Sockets;
+using Blixard.Node.Configuration;
+
+namespace Blixard.Node;
+
+/// <summary>What a node is started with. Immutable; <see cref="Validate"/> says whether it can be used.</summary>
+public sealed record NodeOptions
+{
+    /// <summary>The node's name in the cluster: 1 to 63 characters of a-z, 0-9 and '-', beginning and ending with a letter or
+    /// digit. Null, the default: the name it had before, or else the machine's made valid.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Where the node keeps everything. Default: <see cref="NodeDefaults.DataDirectory"/>.</summary>
+    public string DataDirectory { get; init; } = NodeDefaults.DataDirectory();
+
+    /// <summary>UDP addresses of the P2P endpoint, at most one of each family; port 0 = the port it had before if that is
+    /// free, else any. Empty, the default: all addresses of both families.</summary>
+    public IReadOnlyList<IPEndPoint> Bind { get; init; } = [];
+
+    /// <summary>Where gRPC is served to other nodes; port 0 as in <see cref="Bind"/>. Default: all IPv4 addresses.</summary>
+    public IPEndPoint Grpc { get; init; } = new(IPAddress.Any, 0);
+
+    /// <summary>Whether the node links to others over P2P. False: calls go over gRPC only.</summary>
+    public bool P2p { get; init; } = true;
+
+    /// <summary>Virtual CPUs that it offers, at most 4096. Null, the default: those of the machine.</summary>
+    public int? Vcpus { get; init; }
+
+    /// <summary>Memory for VMs in MiB. Null, the default: what the machine has, less a quarter for itself.</summary>
+    public long? MemoryMib { get; init; }
+
+    /// <summary>Labels for placement: at most 64, keys of 1 to 63 and values of 0 to 253 characters.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The QEMU program: a path, or a name that is looked up in PATH.</summary>
+    public string QemuProgram { get; init; } = "qemu-system-x86_64";
+
+    /// <summary>Says in one sentence what is wrong first, or null if the options can be used. Touches nothing.</summary>
+    public string? Validate()
+    {
+        if (Name is { } name && NodeName.Check(name) is { } wrongName)
+            return wrongName;
+        if (DataDirectory.Length == 0)
+            return "The data directory is empty.";
+        if (Bind.Count > 2 || Bind.Select(address => address.AddressFamily).Distinct().Count() != Bind.Count)
+            return "At most one UDP address of each family (IPv4, IPv6) can be bound.";
+        if (Bind.Append(Grpc).Any(address => address.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)))
+            return "Addresses are IPv4 or IPv6 with a port, such as 0.0.0.0:7000.";
+        if (Vcpus is < 0 or > NodeDefaults.VcpusMax)
+            return $"The node offers {Vcpus} virtual CPUs; 0 to {NodeDefaults.VcpusMax} are possible.";
+        if (MemoryMib is < 0 or > NodeDefaults.MemoryMibMax)
+            return $"The node offers {MemoryMib} MiB of memory; 0 to {NodeDefaults.MemoryMibMax} are possible.";
+        return LabelRules.Check(Labels);
+    }
+}

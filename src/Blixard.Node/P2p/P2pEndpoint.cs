@@ -1,0 +1,238 @@
+using System.Collections.Immutable;
+using System.Net;
+using Blixard.Cluster.Links;
+using Blixard.Cluster.Membership;
+using Blixard.Node.Events;
+using Blixard.Node.Membership;
+using Blixard.Node.Peers;
+using Blixard.Rpc.Diagnostics;
+using Blixard.Rpc.Frames;
+using Blixard.V1;
+using Iroh;
+using Iroh.Base;
+using Iroh.Cryptography;
+using Iroh.Protocols;
+using Iroh.Quic;
+using Microsoft.Extensions.Logging;
+
+namespace Blixard.Node.P2p;
+
+/// <summary>
+/// This node's end of the P2P network: binds, links to the members, tells its address; when it cannot, says why and tries
+/// again, while the node goes on without. Thread-safe.
+/// <code>
+///   Off (switched off)      Starting ──bound──▶ Ready ──another node has our key──▶ Degraded ──it is gone──▶ Ready
+///                              │ ▲                └──────────── the endpoint closed ───────────┐
+///                    not bound ▼ │ after a delay                                               │
+///                             Degraded ◀───────────────────────────────────────────────────────┘
+/// </code>
+/// </summary>
+internal sealed partial class P2pEndpoint(
+    NodeOptions options, NodeSelf self, NodeEventHub events, TimeProvider time, RpcMetrics metrics, ILoggerFactory loggers) : IAsyncDisposable
+{
+    // The first and the longest delay before the address is tried again: a port that another program gives up is soon taken.
+    private static readonly TimeSpan BindDelayMin = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan BindDelayMax = TimeSpan.FromSeconds(10);
+
+    // How often links are looked at for events; people do not see more.
+    private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(500);
+
+    private readonly ILogger _logger = loggers.CreateLogger<P2pEndpoint>();
+    private readonly CancellationTokenSource _stopping = new();
+    private ImmutableDictionary<EndpointId, string> _linked = ImmutableDictionary<EndpointId, string>.Empty;
+    private IrohEndpoint? _endpoint;
+    private IrohPeerConnector? _connector;
+    private Task _serving = Task.CompletedTask;
+
+    /// <summary>The bound endpoint; null while there is none.</summary>
+    public IrohEndpoint? Endpoint => Volatile.Read(ref _endpoint);
+
+    /// <summary>The link to a member; null if there is none at the moment.</summary>
+    public LinkStatus? TryGetLink(EndpointId peer) => Volatile.Read(ref _connector)?.TryGetLink(peer);
+
+    /// <summary>Says why P2P cannot be had for now.</summary>
+    public void Degrade(string reason) => Show(P2pState.Degraded, reason);
+
+    /// <summary>Tries once to bind. The outcome is in the node's status.</summary>
+    /// <param name="key">The node's key.</param>
+    /// <param name="formerPort">The UDP port that the node had before; 0 = none.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async Task<bool> TryBindAsync(SecretKey key, int formerPort, CancellationToken cancellationToken)
+    {
+        if (!options.P2p)
+        {
+            Show(P2pState.Off, "switched off");
+            return false;
+        }
+
+        QuicBindException? problem = null;
+        foreach (IReadOnlyList<IPEndPoint>? addresses in Candidates(formerPort))
+        {
+            try
+            {
+                IrohEndpoint endpoint = await IrohEndpoint.BindAsync(
+                    new IrohEndpointOptions { SecretKey = key, BindAddresses = addresses }, cancellationToken).ConfigureAwait(false);
+                Volatile.Write(ref _endpoint, endpoint);
+                self.P2pAddress = endpoint.Address;
+                Show(P2pState.Ready, "");
+                return true;
+            }
+            catch (QuicBindException e)
+            {
+                problem ??= e;
+            }
+        }
+
+        Show(P2pState.Degraded, problem!.Message);
+        return false;
+    }
+
+    /// <summary>Links to the members from now on. Called once, after <see cref="TryBindAsync"/>.</summary>
+    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    {
+        if (options.P2p)
+            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers));
+    }
+
+    /// <summary>Closes the links and the endpoint.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _serving.ConfigureAwait(false);
+        if (Endpoint is { } endpoint)
+            await endpoint.DisposeAsync().ConfigureAwait(false);
+        _stopping.Dispose();
+    }
+
+    // What is tried in turn: what the options say; where they leave it open the former port first, so that others find us there.
+    private IEnumerable<IReadOnlyList<IPEndPoint>?> Candidates(int formerPort)
+    {
+        if (formerPort != 0 && options.Bind.Count == 0)
+        {
+            yield return [new IPEndPoint(IPAddress.Any, formerPort), new IPEndPoint(IPAddress.IPv6Any, formerPort)];
+            yield return [new IPEndPoint(IPAddress.Any, formerPort)];
+        }
+
+        if (formerPort != 0 && options.Bind.Any(address => address.Port == 0))
+            yield return [.. options.Bind.Select(address => address.Port == 0 ? new IPEndPoint(address.Address, formerPort) : address)];
+        yield return options.Bind.Count == 0 ? null : options.Bind;
+    }
+
+    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    {
+        TimeSpan delay = BindDelayMin;
+        try
+        {
+            while (true)
+            {
+                if (Endpoint is null && !await TryBindAsync(key, 0, _stopping.Token).ConfigureAwait(false))
+                {
+                    await Task.Delay(delay, time, _stopping.Token).ConfigureAwait(false);
+                    delay = delay * 2 < BindDelayMax ? delay * 2 : BindDelayMax;
+                    continue;
+                }
+
+                delay = BindDelayMin;
+                await ServeOnceAsync(Endpoint!, directory, runner, peers).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // Disposed.
+        }
+    }
+
+    private async Task ServeOnceAsync(IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    {
+        var connector = new IrohPeerConnector(new PeerConnectorOptions
+        {
+            Name = self.Name,
+            Endpoint = endpoint,
+            Members = directory,
+            Runner = runner,
+            ChannelOf = id => peers.TryGet(id, out Peer? peer) ? peer.Channel : null,
+            Time = time,
+            Random = OperatingSystemRandomSource.Instance,
+            Logger = loggers.CreateLogger<IrohPeerConnector>(),
+            Metrics = metrics,
+        });
+        Volatile.Write(ref _connector, connector);
+        var router = new ProtocolRouter(
+            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = connector },
+            (connection, exception) => LogConnectionFailed(exception, connection.RemoteId.ToShortString()));
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+        Task looking = LookAsync(connector, directory, ending.Token);
+        try
+        {
+            // Ends only when the endpoint is closed.
+            await foreach (Iroh.Base.EndpointAddress address in endpoint.WatchAddressAsync(_stopping.Token).ConfigureAwait(false))
+                self.P2pAddress = address;
+        }
+        finally
+        {
+            await ending.CancelAsync().ConfigureAwait(false);
+            await looking.ConfigureAwait(false);
+            await connector.DisposeAsync().ConfigureAwait(false);
+            await router.DisposeAsync().ConfigureAwait(false);
+            Volatile.Write(ref _connector, null);
+            await endpoint.DisposeAsync().ConfigureAwait(false);
+            Volatile.Write(ref _endpoint, null);
+        }
+    }
+
+    private async Task LookAsync(IrohPeerConnector connector, MemberDirectory directory, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(LookInterval, time);
+        try
+        {
+            do
+            {
+                if (connector.KeyConflict is { } conflict)
+                    Show(P2pState.Degraded, conflict);
+                else
+                    Show(P2pState.Ready, "");
+                Compare(connector.Links);
+            }
+            while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch (OperationCanceledException)
+        {
+            Compare([]);
+        }
+    }
+
+    private void Compare(IReadOnlyList<LinkStatus> links)
+    {
+        ImmutableDictionary<EndpointId, string> linked = links.Where(link => link.State == LinkState.Ready)
+            .ToImmutableDictionary(link => link.Peer, link => link.Name);
+        foreach (LinkStatus link in links.Where(link => link.State == LinkState.Ready && !_linked.ContainsKey(link.Peer)))
+            events.Publish(new PeerLinkedEvent(link.Name, link.Peer.ToString(), link.Remote));
+        foreach ((EndpointId id, string name) in _linked.Where(pair => !linked.ContainsKey(pair.Key)))
+            events.Publish(new PeerLostEvent(name, id.ToString(), links.FirstOrDefault(link => link.Peer == id)?.Reason ?? "it left, or this node stops"));
+        _linked = linked;
+    }
+
+    private void Show(P2pState state, string reason)
+    {
+        P2pStatus before = self.P2p;
+        if (before.State == state && before.Reason == reason)
+            return;
+        var status = new P2pStatus { State = state, Reason = reason };
+        if (state == P2pState.Ready && Endpoint is { } endpoint)
+        {
+            status.Path = P2pPathKind.Direct;
+            status.Remote = string.Join(", ", endpoint.BoundSockets);
+        }
+
+        self.P2p = status;
+        events.Publish(new P2pEvent(state.ToString().ToLowerInvariant(), reason));
+        if (state == P2pState.Degraded)
+            LogDegraded(reason);
+    }
+
+    [LoggerMessage(EventId = 6101, EventName = "P2pDegraded", Level = LogLevel.Warning, Message = "P2P is not ready: {Reason} The node goes on without and tries again")]
+    private partial void LogDegraded(string reason);
+
+    [LoggerMessage(EventId = 6102, EventName = "P2pConnectionFailed", Level = LogLevel.Error, Message = "Serving a connection of {Peer} failed")]
+    private partial void LogConnectionFailed(Exception exception, string peer);
+}

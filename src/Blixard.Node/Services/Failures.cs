@@ -1,0 +1,64 @@
+using Blixard.Cluster.Membership;
+using Blixard.Cluster.Store;
+using Blixard.MicroVm.Model;
+using Blixard.Rpc.Calls;
+
+namespace Blixard.Node.Services;
+
+/// <summary>What the rooms throw, as statuses of calls.</summary>
+internal static class Failures
+{
+    /// <summary>Runs a handler and turns the rooms' exceptions into statuses.</summary>
+    public static async Task<T> ExplainAsync<T>(Task<T> work)
+    {
+        try
+        {
+            return await work.ConfigureAwait(false);
+        }
+        catch (Exception e) when (Explain(e) is { } explained)
+        {
+            throw explained;
+        }
+    }
+
+    /// <summary>The status for an exception of a room; null for one that is none of theirs.</summary>
+    public static RpcException? Explain(Exception e)
+    {
+        RpcStatusCode? code = e switch
+        {
+            MembershipException membership => CodeOf(membership.Failure),
+            RecordException record => CodeOf(record.Failure),
+            VmException vm => CodeOf(vm.Failure),
+            StoreUnavailableException => RpcStatusCode.Unavailable,
+            ArgumentException => RpcStatusCode.InvalidArgument,
+            _ => null,
+        };
+        return code is { } known ? new RpcException(known, e.Message, inner: e) : null;
+    }
+
+    private static RpcStatusCode CodeOf(MembershipFailure failure) => failure switch
+    {
+        MembershipFailure.TokenUnknown or MembershipFailure.TokenExpired or MembershipFailure.TokenUsedUp => RpcStatusCode.Unauthenticated,
+        MembershipFailure.RoleRefused => RpcStatusCode.PermissionDenied,
+        MembershipFailure.NameTaken or MembershipFailure.OtherName => RpcStatusCode.AlreadyExists,
+        MembershipFailure.InvalidNode => RpcStatusCode.InvalidArgument,
+        MembershipFailure.NotAMember => RpcStatusCode.NotFound,
+        MembershipFailure.Busy => RpcStatusCode.Aborted,
+        _ => RpcStatusCode.FailedPrecondition,
+    };
+
+    private static RpcStatusCode CodeOf(RecordFailure failure) => failure switch
+    {
+        RecordFailure.NotFound => RpcStatusCode.NotFound,
+        RecordFailure.AlreadyExists => RpcStatusCode.AlreadyExists,
+        RecordFailure.Invalid => RpcStatusCode.InvalidArgument,
+        _ => RpcStatusCode.FailedPrecondition,
+    };
+
+    private static RpcStatusCode CodeOf(VmFailure failure) => failure switch
+    {
+        VmFailure.NotFound => RpcStatusCode.NotFound,
+        VmFailure.InvalidSpec => RpcStatusCode.InvalidArgument,
+        _ => RpcStatusCode.FailedPrecondition,
+    };
+}

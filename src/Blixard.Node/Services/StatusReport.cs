@@ -1,0 +1,128 @@
+using Blixard.Cluster.Links;
+using Blixard.Cluster.Store;
+using Blixard.Node.Membership;
+using Blixard.Node.P2p;
+using Blixard.Node.Peers;
+using Blixard.Rpc.Calls;
+using Blixard.V1;
+using Iroh.Base;
+
+namespace Blixard.Node.Services;
+
+/// <summary>The cluster as this node sees it. Answers also while the store cannot: then with what was known last. Thread-safe.</summary>
+internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, Func<string> clusterId)
+{
+    /// <summary>The store's engine.</summary>
+    public const string Engine = "sqlite";
+
+    // A status is asked for by people: better an answer without news than none.
+    private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(2);
+
+    private IReadOnlyList<VmRecord> _vms = [];
+    private IReadOnlyList<ImageRecord> _images = [];
+
+    public async Task<StatusResponse> MakeAsync(CancellationToken cancellationToken)
+    {
+        string storeReason = await ReadRecordsAsync(cancellationToken).ConfigureAwait(false);
+        var response = new StatusResponse { ClusterId = clusterId(), Engine = Engine, Self = self.Name, StoreReason = storeReason };
+        Dictionary<EndpointId, Member> members = new(cluster.Directory.Current);
+        if (self.Id is not { } own)
+            response.Nodes.Add(Self(new Member { Node = new NodeInfo { Name = self.Name, Role = self.IsServer ? NodeRole.Server : NodeRole.Worker } }));
+        else if (!members.ContainsKey(own))
+            members[own] = new Member { Node = self.ToInfo(), P2PNodeAddr = self.ToAddress() };
+        foreach ((EndpointId id, Member member) in members)
+            response.Nodes.Add(id == self.Id ? Self(member) : Other(id, member));
+        NodeStatus[] ordered = [.. response.Nodes.OrderBy(node => node.Member.Node.Name, StringComparer.Ordinal)];
+        response.Nodes.Clear();
+        response.Nodes.AddRange(ordered);
+        response.Leader = ordered.FirstOrDefault(node => node.Member.Node.Role == NodeRole.Server)?.Member.Node.Name ?? "";
+        response.Vms.AddRange(Volatile.Read(ref _vms));
+        response.Images.AddRange(Volatile.Read(ref _images));
+        return response;
+    }
+
+    /// <summary>Whether calls reach a member, as this node sees it.</summary>
+    public NodeState StateOf(EndpointId id)
+    {
+        if (id == self.Id)
+            return NodeState.Ready;
+        if (p2p.TryGetLink(id) is { State: LinkState.Ready })
+            return NodeState.Ready;
+        GrpcState grpc = peers.TryGet(id, out Peer? peer) ? peer.Grpc.Status.State : GrpcState.Unknown;
+        return grpc switch
+        {
+            GrpcState.Reachable => NodeState.Ready,
+            GrpcState.Unreachable => NodeState.Unreachable,
+            _ => NodeState.Unspecified,
+        };
+    }
+
+    private async Task<string> ReadRecordsAsync(CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(StorePatience);
+        try
+        {
+            Volatile.Write(ref _vms, await cluster.Vms.ListAsync(patience.Token).ConfigureAwait(false));
+            Volatile.Write(ref _images, await cluster.Images.ListAsync(patience.Token).ConfigureAwait(false));
+            return "";
+        }
+        catch (StoreUnavailableException e)
+        {
+            return e.Message;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return "The cluster store did not answer in time.";
+        }
+    }
+
+    private NodeStatus Self(Member member) => new()
+    {
+        Member = member,
+        P2P = self.P2p,
+        Grpc = new GrpcStatus
+        {
+            Address = self.GrpcAddress,
+            State = self.GrpcAddress.Length > 0 ? GrpcState.Reachable : GrpcState.Unreachable,
+            Reason = self.GrpcAddress.Length > 0 ? "" : self.P2p.Reason,
+        },
+        State = NodeState.Ready,
+    };
+
+    private NodeStatus Other(EndpointId id, Member member)
+    {
+        Peer? peer = peers.TryGet(id, out Peer? known) ? known : null;
+        return new NodeStatus
+        {
+            Member = member,
+            P2P = LinkStatusOf(id, member),
+            Grpc = peer?.Grpc.Status ?? new GrpcStatus { Address = member.Node.GrpcAddress, State = GrpcState.Unknown },
+            State = StateOf(id),
+            Transport = peer is null ? "" : peer.Channel.Current == RpcTransport.P2p ? "p2p" : "grpc",
+            CallsP2P = (ulong)(peer?.Channel.CallsP2p ?? 0),
+            CallsGrpc = (ulong)(peer?.Channel.CallsGrpc ?? 0),
+        };
+    }
+
+    private P2pStatus LinkStatusOf(EndpointId id, Member member)
+    {
+        if (p2p.TryGetLink(id) is not { } link)
+            return new P2pStatus { State = self.P2p.State == P2pState.Off ? P2pState.Off : P2pState.Degraded, Reason = self.P2p.Reason };
+        if (member.P2PNodeAddr is null && link.State != LinkState.Ready)
+            return new P2pStatus { State = P2pState.Off, Reason = $"{member.Node.Name} has no P2P at the moment" };
+        return new P2pStatus
+        {
+            State = link.State switch
+            {
+                LinkState.Ready => P2pState.Ready,
+                LinkState.Dialling when link.FailedDials == 0 => P2pState.Starting,
+                _ => P2pState.Degraded,
+            },
+            Path = link.Path,
+            Remote = link.Remote,
+            RttMs = link.RoundTripTime?.TotalMilliseconds ?? 0,
+            Reason = link.Reason,
+        };
+    }
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+
+namespace Blixard.Node.Storage;
+
+/// <summary>A node's data directory, held by this process alone until it is disposed.</summary>
+internal sealed class DataDirectory : IDisposable
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private readonly FileStream _lock;
+
+    private DataDirectory(string path, FileStream heldLock)
+    {
+        (Path, _lock) = (path, heldLock);
+        KeyPath = In("key");
+        NodeFilePath = In("node.json");
+        StorePath = In("store.db");
+        ApiSocketPath = NodeDefaults.ApiSocketPath(path);
+    }
+
+    public string Path { get; }
+
+    public string KeyPath { get; }
+
+    public string NodeFilePath { get; }
+
+    public string StorePath { get; }
+
+    public string ApiSocketPath { get; }
+
+    /// <summary>Makes the directory (mode 0700) if it is missing, and takes it.</summary>
+    /// <exception cref="NodeStartException">It cannot be made or written, or another process has it.</exception>
+    public static DataDirectory Open(string path)
+    {
+        path = System.IO.Path.GetFullPath(path);
+        try
+        {
+            if (!Directory.Exists(path))
+                Create(path);
+            // FileShare.None is flock(LOCK_EX), which the kernel ends with the process, however that ends.
+            FileStream held = new(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            File.WriteAllText(PidPath(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            return new DataDirectory(path, held);
+        }
+        catch (IOException e) when (IsHeld(path) && Holder(path) is { } pid)
+        {
+            throw new NodeStartException(NodeStartFailure.Failed, $"Another blixard node (pid {pid}) already uses {path}.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new NodeStartException(NodeStartFailure.Failed, $"The data directory {path} cannot be used: {e.Message}", e);
+        }
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private static void Create(string path)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, OwnerOnly);
+    }
+
+    private static bool IsHeld(string path)
+    {
+        try
+        {
+            using FileStream free = new(System.IO.Path.Combine(path, "lock"), FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static string PidPath(string path) => System.IO.Path.Combine(path, "pid");
+
+    // Who holds the lock, as it wrote beside it.
+    private static int? Holder(string path)
+    {
+        try
+        {
+            return int.TryParse(File.ReadAllText(PidPath(path)), CultureInfo.InvariantCulture, out int pid) ? pid : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+}
