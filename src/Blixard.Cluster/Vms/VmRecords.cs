@@ -82,7 +82,7 @@ public sealed class VmRecords
     public async Task<IReadOnlyList<VmRecord>> ListAsync(CancellationToken cancellationToken = default) =>
         Join((await _store.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
 
-    /// <summary>Sets whether a VM should run.</summary>
+    /// <summary>Sets whether a VM should run. That it should counts as a request to start it, if it has ended by itself.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="desired">What is wanted now.</param>
     /// <param name="grace">For a stop: how long the guest may take to power off, 0 to 10 minutes; null = the node's default.</param>
@@ -98,6 +98,8 @@ public sealed class VmRecords
             (StoreEntry entry, VmIntent intent) = await ReadIntentAsync(name, cancellationToken).ConfigureAwait(false);
             VmIntent changed = intent.Clone();
             changed.Spec.Desired = desired;
+            if (desired == DesiredState.Running)
+                changed.Starts++;
             changed.Grace = grace is { } limit ? Duration.FromTimeSpan(limit) : null;
             if (changed.Equals(intent) || await TryPutAsync(entry, changed, cancellationToken).ConfigureAwait(false))
                 return await GetAsync(name, cancellationToken).ConfigureAwait(false);

@@ -43,7 +43,7 @@ internal sealed class VmActor : IAsyncDisposable
     {
         public sealed record Start(DesiredVm Wish, CancellationTokenSource Cancellation) : Command;
 
-        public sealed record Stop : Command;
+        public sealed record Stop(TimeSpan? Grace) : Command;
 
         public sealed record Remove : Command;
 
@@ -150,11 +150,11 @@ internal sealed class VmActor : IAsyncDisposable
         Send(new Command.Start(wish, cancellation));
     }
 
-    public void Stop(string reason)
+    public void Stop(string reason, TimeSpan? grace)
     {
         Update(reason, static record => record with { Phase = VmPhase.Stopping });
         CancelStart();
-        Send(new Command.Stop());
+        Send(new Command.Stop(grace));
     }
 
     public void Remove(string reason)
@@ -255,7 +255,7 @@ internal sealed class VmActor : IAsyncDisposable
     private Task RunAsync(Command command) => command switch
     {
         Command.Start start => StartAsync(start),
-        Command.Stop => StopAsync(),
+        Command.Stop stop => StopAsync(stop.Grace),
         Command.Remove => RemoveAsync(),
         Command.Ended ended => EndAsync(ended),
         _ => throw new InvalidOperationException("an unknown command"),
@@ -300,10 +300,10 @@ internal sealed class VmActor : IAsyncDisposable
         }
     }
 
-    private async Task StopAsync()
+    private async Task StopAsync(TimeSpan? grace)
     {
         if (_instance is { } instance)
-            Down(await StopInstanceAsync(instance).ConfigureAwait(false));
+            Down(await StopInstanceAsync(instance, grace).ConfigureAwait(false));
         else if (Observe().Phase == VmPhase.Stopping)
             Down(new VmExit(VmExitKind.Stopped, "stopped before it had started"));
     }
@@ -311,7 +311,7 @@ internal sealed class VmActor : IAsyncDisposable
     private async Task RemoveAsync()
     {
         if (_instance is { } instance)
-            Down(await StopInstanceAsync(instance).ConfigureAwait(false));
+            Down(await StopInstanceAsync(instance, null).ConfigureAwait(false));
         try
         {
             await _driver.RemoveAsync(Place, _detaching.Token).ConfigureAwait(false);
@@ -336,9 +336,9 @@ internal sealed class VmActor : IAsyncDisposable
         Down(ended.Exit);
     }
 
-    private async Task<VmExit> StopInstanceAsync(IVmInstance instance)
+    private async Task<VmExit> StopInstanceAsync(IVmInstance instance, TimeSpan? grace)
     {
-        VmExit exit = await instance.StopAsync(_options.StopGrace, _detaching.Token).ConfigureAwait(false);
+        VmExit exit = await instance.StopAsync(grace ?? _options.StopGrace, _detaching.Token).ConfigureAwait(false);
         await instance.DisposeAsync().ConfigureAwait(false);
         return exit;
     }

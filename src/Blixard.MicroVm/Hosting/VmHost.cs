@@ -262,7 +262,7 @@ public sealed class VmHost : IAsyncDisposable
                 actor.Start(desired[action.Name], action);
                 break;
             case VmActionKind.Stop:
-                actor.Stop(action.Reason);
+                actor.Stop(action.Reason, desired[action.Name].StopGrace);
                 break;
             default:
                 actor.Remove(action.Reason);

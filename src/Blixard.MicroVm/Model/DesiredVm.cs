@@ -7,4 +7,5 @@ namespace Blixard.MicroVm.Model;
 /// instance's is out of date and is not acted on.</param>
 /// <param name="Generation">Counts the requests to start it. A higher number starts a VM that has ended, at once and whatever its
 /// restart policy; a running VM goes on.</param>
-public sealed record DesiredVm(VmSpec Spec, bool Running = true, long Epoch = 0, long Generation = 0);
+/// <param name="StopGrace">How long the guest gets to power off when it is stopped; null = the host's own limit.</param>
+public sealed record DesiredVm(VmSpec Spec, bool Running = true, long Epoch = 0, long Generation = 0, TimeSpan? StopGrace = null);

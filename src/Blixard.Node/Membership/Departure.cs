@@ -7,11 +7,15 @@ using Iroh.Base;
 namespace Blixard.Node.Membership;
 
 /// <summary>Takes members out of the cluster, this node among them.</summary>
-internal sealed class Departure(NodeSelf self, NodeCluster cluster, NodeMemory memory, NodeLifetime lifetime, NodeEventHub events)
+/// <param name="self">This node.</param>
+/// <param name="cluster">The records.</param>
+/// <param name="memory">Forgets the cluster when this node leaves.</param>
+/// <param name="lifetime">Ends when this node has left.</param>
+/// <param name="events">Told of it.</param>
+/// <param name="endVms">Ends this node's own VMs and waits until they are gone.</param>
+internal sealed class Departure(
+    NodeSelf self, NodeCluster cluster, NodeMemory memory, NodeLifetime lifetime, NodeEventHub events, Func<CancellationToken, Task> endVms)
 {
-    /// <summary>Ends this node's own VMs and waits until they are gone; set once there is a VM host.</summary>
-    public Func<CancellationToken, Task> EndVms { get; set; } = _ => Task.CompletedTask;
-
     /// <summary>Removes a member; if it is this node, it ends afterwards.</summary>
     /// <returns>The store revision of the removal.</returns>
     /// <exception cref="RpcException">FAILED_PRECONDITION: VMs are placed on it, and not forced.</exception>
@@ -38,7 +42,7 @@ internal sealed class Departure(NodeSelf self, NodeCluster cluster, NodeMemory m
         foreach (VmRecord vm in placed)
             await cluster.Vms.RemoveAsync(vm.Spec.Name, force: true, cancellationToken).ConfigureAwait(false);
         if (id == self.Id)
-            await EndVms(cancellationToken).ConfigureAwait(false);
+            await endVms(cancellationToken).ConfigureAwait(false);
         await cluster.Images.RemoveHolderEverywhereAsync(name, cancellationToken).ConfigureAwait(false);
         long revision = await cluster.Members.LeaveAsync(id, cancellationToken).ConfigureAwait(false);
         if (id == self.Id)

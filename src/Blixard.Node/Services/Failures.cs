@@ -1,5 +1,9 @@
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
+using Blixard.Images;
+using Blixard.Images.Blobs;
+using Blixard.Images.Fetching;
+using Blixard.Images.Manifests;
 using Blixard.MicroVm.Model;
 using Blixard.Rpc.Calls;
 
@@ -30,6 +34,13 @@ internal static class Failures
             RecordException record => CodeOf(record.Failure),
             VmException vm => CodeOf(vm.Failure),
             StoreUnavailableException => RpcStatusCode.Unavailable,
+            InvalidManifestException => RpcStatusCode.InvalidArgument,
+            StoreFullException => RpcStatusCode.ResourceExhausted,
+            CorruptChunkException or DamagedBlobException => RpcStatusCode.DataLoss,
+            BlobNotFoundException => RpcStatusCode.NotFound,
+            BlobFetchException => RpcStatusCode.Unavailable,
+            ImageException => RpcStatusCode.FailedPrecondition,
+            IOException or UnauthorizedAccessException => RpcStatusCode.FailedPrecondition,
             ArgumentException => RpcStatusCode.InvalidArgument,
             _ => null,
         };

@@ -1,12 +1,18 @@
 using System.Net;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
+using Blixard.Images;
+using Blixard.MicroVm.Hosting;
+using Blixard.MicroVm.Model;
+using Blixard.MicroVm.Qemu;
 using Blixard.Node.Events;
+using Blixard.Node.Images;
 using Blixard.Node.Membership;
 using Blixard.Node.P2p;
 using Blixard.Node.Peers;
 using Blixard.Node.Services;
 using Blixard.Node.Storage;
+using Blixard.Node.Vms;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Grpc;
@@ -46,6 +52,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private GrpcServer? _grpc;
     private GrpcServer? _api;
     private RecordPublisher? _publisher;
+    private VmLoop? _vms;
     private Task _waitingForKey = Task.CompletedTask;
 
     private NodeComposition(NodeOptions options, StartPlan plan, DataDirectory directory, NodeMemory memory, ILoggerFactory loggers, TimeProvider time)
@@ -93,7 +100,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
                 directory.Dispose();
             else
                 await composition.DisposeAsync().ConfigureAwait(false);
-            if (e is IOException or UnauthorizedAccessException or StoreUnavailableException or MembershipException)
+            if (e is IOException or UnauthorizedAccessException or StoreUnavailableException or MembershipException or VmException)
                 throw new NodeStartException(NodeStartFailure.Failed, e.Message, e);
             throw;
         }
@@ -106,6 +113,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         Events.Publish(new StoppedEvent(Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped"));
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
+        if (_vms is not null)
+            await _vms.DisposeAsync().ConfigureAwait(false);
         if (_publisher is not null)
             await _publisher.DisposeAsync().ConfigureAwait(false);
         await _p2p.DisposeAsync().ConfigureAwait(false);
@@ -134,7 +143,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             await JoinAsync(ticket, key, problem, cancellationToken).ConfigureAwait(false);
 
         _cluster = new NodeCluster(OpenStore(plan.IsServer), plan.IsServer, _time, _loggers);
-        Compose(_cluster);
+        _vms = Compose(_cluster);
+        _vms.Start(await OpenHostAsync(_vms, cancellationToken).ConfigureAwait(false));
         _following = _cluster.Directory.Subscribe(OnMembers);
         _api = await GrpcServer.StartAsync(
             new GrpcServerOptions { UnixSocketPath = _directory.ApiSocketPath }, _dispatcher!, _loggers, cancellationToken).ConfigureAwait(false);
@@ -194,14 +204,25 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         return new RemoteStore(peer.Channel, _time, OperatingSystemRandomSource.Instance);
     }
 
-    private void Compose(NodeCluster cluster)
+    private Task<VmHost> OpenHostAsync(VmLoop vms, CancellationToken cancellationToken)
     {
+        var driver = new QemuDriver(new QemuDriverOptions { DataDirectory = _directory.Path, Program = _options.QemuProgram });
+        return VmHost.OpenAsync(
+            new VmHostOptions { DataDirectory = _directory.Path, Prepare = vms.PrepareAsync, TimeProvider = _time }, driver, cancellationToken);
+    }
+
+    private VmLoop Compose(NodeCluster cluster)
+    {
+        var images = new NodeImages(Self, cluster, _peers, Events, ImageStore.Open(_directory.ImagesPath, _time), _time);
+        var vms = new VmLoop(Self, cluster, images, Events, _directory.VmsPath, _time);
         var status = new StatusReport(Self, cluster, _peers, _p2p, () => ClusterId);
-        var departure = new Departure(Self, cluster, _memory, Lifetime, Events);
+        var departure = new Departure(Self, cluster, _memory, Lifetime, Events, vms.EndAllAsync);
         RpcServiceTable? table = null;
         List<RpcService> services =
         [
             new ClusterService(Self, cluster, status, departure, _time).Bind(),
+            new VmService(Self, cluster, status, _peers, () => vms.Host).Bind(),
+            new ImageService(images, cluster).Bind(),
             new HealthService(() => table!.Names).Bind(),
             new LocalService(Lifetime).Bind(),
         ];
@@ -210,6 +231,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         table = new RpcServiceTable(services);
         var authorizer = new MemberAuthorizer(cluster.Directory.IsMemberAsync);
         _dispatcher = new RpcDispatcher(table, authorizer.AuthorizeAsync, _time, _metrics, _loggers.CreateLogger<RpcDispatcher>());
+        return vms;
     }
 
     /// <summary>What the key is needed for after the services are there: gRPC to others, the member record, links.</summary>

@@ -15,6 +15,8 @@ internal sealed class DataDirectory : IDisposable
         KeyPath = In("key");
         NodeFilePath = In("node.json");
         StorePath = In("store.db");
+        ImagesPath = In("images");
+        VmsPath = In("vms");
         ApiSocketPath = NodeDefaults.ApiSocketPath(path);
     }
 
@@ -25,6 +27,10 @@ internal sealed class DataDirectory : IDisposable
     public string NodeFilePath { get; }
 
     public string StorePath { get; }
+
+    public string ImagesPath { get; }
+
+    public string VmsPath { get; }
 
     public string ApiSocketPath { get; }
 

@@ -15,14 +15,14 @@ public sealed class RpcServiceTests
             ClusterMethods.Join, ClusterMethods.Leave, ClusterMethods.UpdateNode, ClusterMethods.Status, ClusterMethods.Ping,
             ClusterMethods.CreateToken, ClusterMethods.WatchMembers,
             StoreMethods.Get, StoreMethods.Range, StoreMethods.Transact, StoreMethods.Watch,
-            VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs,
+            VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs, VmMethods.Console,
             ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
-            ImageMethods.GetGroupHashes, HealthMethods.Check, HealthMethods.Watch,
+            ImageMethods.GetGroupHashes, HealthMethods.Check, HealthMethods.Watch, LocalMethods.Shutdown,
         ];
         IEnumerable<string> described = new[]
         {
             ClusterReflection.Descriptor, StoreReflection.Descriptor, VmReflection.Descriptor, ImageReflection.Descriptor,
-            HealthReflection.Descriptor,
+            HealthReflection.Descriptor, LocalReflection.Descriptor,
         }.SelectMany(f => f.Services).SelectMany(s => s.Methods).Select(m => $"/{m.Service.FullName}/{m.Name}");
         Assert.Equal(described.Order(StringComparer.Ordinal), ours.Select(m => m.Path).Order(StringComparer.Ordinal));
     }

@@ -1,0 +1,47 @@
+using Blixard.MicroVm.Model;
+using Blixard.V1;
+using RestartPolicy = Blixard.MicroVm.Model.RestartPolicy;
+using VmSpec = Blixard.MicroVm.Model.VmSpec;
+
+namespace Blixard.Node.Vms;
+
+/// <summary>Specifications of VMs between the cluster's records and this machine's host.</summary>
+internal static class VmSpecs
+{
+    private const uint VcpusDefault = 1;
+    private const ulong MemoryMibDefault = 256;
+
+    /// <summary>The specification with what was left open filled in.</summary>
+    public static V1.VmSpec Complete(V1.VmSpec spec)
+    {
+        V1.VmSpec complete = spec.Clone();
+        complete.Vcpus = spec.Vcpus == 0 ? VcpusDefault : spec.Vcpus;
+        complete.MemoryMib = spec.MemoryMib == 0 ? MemoryMibDefault : spec.MemoryMib;
+        if (complete.Restart == V1.RestartPolicy.Unspecified)
+            complete.Restart = V1.RestartPolicy.OnFailure;
+        if (complete.Desired == DesiredState.Unspecified)
+            complete.Desired = DesiredState.Running;
+        return complete;
+    }
+
+    /// <summary>What a host needs, but for the files, which stand for the image's name until they are here.</summary>
+    /// <param name="spec">A complete specification.</param>
+    public static VmSpec ToHost(V1.VmSpec spec) => new()
+    {
+        Name = spec.Name,
+        KernelPath = spec.Image,
+        Vcpus = (int)Math.Min(spec.Vcpus, int.MaxValue),
+        MemoryMiB = (int)Math.Min(spec.MemoryMib, int.MaxValue),
+        KernelArguments = spec.KernelArgs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+        RestartPolicy = spec.Restart switch
+        {
+            V1.RestartPolicy.Never => RestartPolicy.Never,
+            V1.RestartPolicy.Always => RestartPolicy.Always,
+            _ => RestartPolicy.OnFailure,
+        },
+    };
+
+    /// <summary>What a record makes this machine do.</summary>
+    public static DesiredVm ToDesired(VmIntent intent) => new(
+        ToHost(intent.Spec), intent.Spec.Desired != DesiredState.Stopped, (long)intent.Epoch, (long)intent.Starts, intent.Grace?.ToTimeSpan());
+}
