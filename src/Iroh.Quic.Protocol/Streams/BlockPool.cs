@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Iroh.Quic.Protocol.Streams;
 
 /// <summary>
@@ -15,12 +13,15 @@ internal sealed class BlockPool
     private const int FreeBlocksMax = 16;
 
     /// <summary>
-    /// Free blocks kept for all connections: 64 MiB, the windows of a few dozen busy streams. The class library's shared pool keeps some
-    /// 32 arrays of one size a core, and a single stream's window has more.
+    /// Free blocks kept for all connections: 64 MiB, the windows of a few dozen busy streams. The class library's pools do not fit: the
+    /// shared one keeps some 32 arrays of one size a core, and a single stream's window has more; a created one counts what is out, and
+    /// connections that end with data in their streams never return it.
     /// </summary>
     private const int SharedBlocksMax = 4096;
 
-    private static readonly ArrayPool<byte> SharedBlocks = ArrayPool<byte>.Create(BlockLength, SharedBlocksMax);
+    private static readonly Lock SharedLock = new();
+    private static readonly byte[][] Shared = new byte[SharedBlocksMax][];
+    private static int _sharedCount;
 
     private readonly byte[][] _free = new byte[FreeBlocksMax][];
     private int _freeCount;
@@ -32,7 +33,7 @@ internal sealed class BlockPool
     public byte[] Rent()
     {
         Rented++;
-        return _freeCount > 0 ? _free[--_freeCount] : SharedBlocks.Rent(BlockLength);
+        return _freeCount > 0 ? _free[--_freeCount] : RentShared();
     }
 
     /// <summary>Takes a block back; the caller keeps no reference to it.</summary>
@@ -42,6 +43,31 @@ internal sealed class BlockPool
         if (_freeCount < FreeBlocksMax)
             _free[_freeCount++] = block;
         else
-            SharedBlocks.Return(block);
+            ReturnShared(block);
+    }
+
+    private static byte[] RentShared()
+    {
+        lock (SharedLock)
+        {
+            if (_sharedCount > 0)
+            {
+                ref byte[] slot = ref Shared[--_sharedCount];
+                byte[] block = slot;
+                slot = null!;
+                return block;
+            }
+        }
+
+        return GC.AllocateUninitializedArray<byte>(BlockLength);
+    }
+
+    private static void ReturnShared(byte[] block)
+    {
+        lock (SharedLock)
+        {
+            if (_sharedCount < SharedBlocksMax)
+                Shared[_sharedCount++] = block;
+        }
     }
 }

@@ -6,7 +6,12 @@ using Iroh.Quic.Protocol.Tests.Simulation;
 
 namespace Iroh.Quic.Protocol.Tests.Connections;
 
+/// <summary>Runs when no other test does: these take blocks from the pool that all connections share.</summary>
+[CollectionDefinition(nameof(AllocationTests), DisableParallelization = true)]
+public class AllocationTestsCollection;
+
 /// <summary>Two connections back to back, without the simulated network, which copies every datagram.</summary>
+[Collection(nameof(AllocationTests))]
 public class AllocationTests
 {
     private readonly Pair _pair = new Pair().Establish();
