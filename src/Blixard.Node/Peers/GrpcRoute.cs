@@ -126,13 +126,11 @@ internal sealed class GrpcRoute(
     // An answer that says no is an answer: the peer was reached.
     private void Note(GrpcCaller caller, RpcException? failure)
     {
-        if (failure is { Stage: RpcFailureStage.Local })
-            return;
         lock (_lock)
         {
             if (!ReferenceEquals(caller, _caller))
                 return;
-            bool isReached = failure is not { IsTransportFailure: true };
+            bool isReached = failure is null or { Stage: RpcFailureStage.Answered };
             _state = isReached ? GrpcState.Reachable : GrpcState.Unreachable;
             _reason = isReached ? "" : failure!.Message;
         }

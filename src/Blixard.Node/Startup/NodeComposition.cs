@@ -52,6 +52,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private GrpcServer? _grpc;
     private GrpcServer? _api;
     private RecordPublisher? _publisher;
+    private GrpcProbe? _probe;
     private VmLoop? _vms;
     private Task _waitingForKey = Task.CompletedTask;
 
@@ -117,6 +118,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             await _vms.DisposeAsync().ConfigureAwait(false);
         if (_publisher is not null)
             await _publisher.DisposeAsync().ConfigureAwait(false);
+        if (_probe is not null)
+            await _probe.DisposeAsync().ConfigureAwait(false);
         await _p2p.DisposeAsync().ConfigureAwait(false);
         if (_grpc is not null)
             await _grpc.DisposeAsync().ConfigureAwait(false);
@@ -264,6 +267,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         });
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
         _p2p.Serve(key, cluster.Directory, runner, _peers);
+        _probe = new GrpcProbe(_peers, _time);
         _publisher = new RecordPublisher(Self, cluster.Members, Events, _time, _loggers.CreateLogger<RecordPublisher>());
     }
 
