@@ -58,7 +58,7 @@ public sealed class Connection : IDisposable
 
         // Rooms that stand alone.
         var ids = new HandshakeIds(Side, setup.LocalId, setup.OriginalDestinationId, setup.PeerId);
-        var crypto = new CryptoStreams(new BlockPool());
+        var crypto = new CryptoStreams(new BlockPool(keepsFreeBlocks: false));
         var pending = new PendingFrames();
         var idle = new IdleTimeout(configuration.MaxIdleTimeout);
         var headerFields = new HeaderFields(setup.LocalId, random);
@@ -86,7 +86,7 @@ public sealed class Connection : IDisposable
         _lifecycle = new Lifecycle(_state, _keys, _paths, idle, _endpointEvents, _trace);
         _handshake = new Handshake(CreateTls(setup), crypto, _keys);
         _progress = new HandshakeProgress(
-            setup, _state, _keys, crypto, _handshake, ids, _paths, _streams, _datagrams, _acknowledgements, pending, idle, pathFactory,
+            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _streams, _datagrams, _acknowledgements, pending, idle, pathFactory,
             _events, _endpointEvents);
         var dispatcher = new FrameDispatcher(Side, crypto, _streams, _datagrams, _acknowledgements);
         _receiver = new DatagramReceiver(

@@ -21,6 +21,7 @@ internal sealed class HandshakeProgress
     private readonly ConnectionState _state;
     private readonly ConnectionKeys _keys;
     private readonly CryptoStreams _crypto;
+    private readonly PacketSpaces _spaces;
     private readonly Handshake _handshake;
     private readonly HandshakeIds _ids;
     private readonly PathTable _paths;
@@ -43,6 +44,7 @@ internal sealed class HandshakeProgress
         ConnectionState state,
         ConnectionKeys keys,
         CryptoStreams crypto,
+        PacketSpaces spaces,
         Handshake handshake,
         HandshakeIds ids,
         PathTable paths,
@@ -56,7 +58,7 @@ internal sealed class HandshakeProgress
         Queue<EndpointEvent> endpointEvents)
     {
         (_side, _random, _reset, _trace) = (setup.Side, setup.Random, setup.Reset, setup.Trace);
-        (_state, _keys, _crypto, _handshake, _ids) = (state, keys, crypto, handshake, ids);
+        (_state, _keys, _crypto, _spaces, _handshake, _ids) = (state, keys, crypto, spaces, handshake, ids);
         (_paths, _streams, _datagrams, _acknowledgements) = (paths, streams, datagrams, acknowledgements);
         (_pending, _idle, _pathFactory, _events, _endpointEvents) = (pending, idle, pathFactory, events, endpointEvents);
     }
@@ -164,5 +166,6 @@ internal sealed class HandshakeProgress
             return;
         Path.Loss.OnKeysDiscarded(now, level, Path.Current.Recovery);
         _crypto.Discard(level);
+        _spaces.Discard(level);
     }
 }

@@ -8,7 +8,7 @@ public sealed record EndpointConfiguration
 
     /// <summary>
     /// How many incoming connections may be waiting for the application or in their handshake at once; those that come on top are refused
-    /// with CONNECTION_REFUSED. Bounds the memory that spoofed first packets can take. At least 1, default 4096: about 100 MB if every one
+    /// with CONNECTION_REFUSED. Bounds the memory that spoofed first packets can take. At least 1, default 4096: some 200 MB if every one
     /// of them fills its buffers.
     /// </summary>
     public int HandshakesMax { get; init; } = 4096;

@@ -20,8 +20,8 @@ internal sealed class SentPackets
     /// </summary>
     public const int AckOnlyMax = 1024;
 
-    private Entry[] _entries = new Entry[64];
-    private SentFrame[] _frames = new SentFrame[128];
+    private Entry[] _entries = new Entry[16];
+    private SentFrame[] _frames = new SentFrame[32];
     private long _first;
     private long _end;
     private long _framesEnd;

@@ -23,8 +23,12 @@ internal sealed class BlockPool
     private static readonly byte[][] Shared = new byte[SharedBlocksMax][];
     private static int _sharedCount;
 
-    private readonly byte[][] _free = new byte[FreeBlocksMax][];
+    private readonly byte[][] _free;
     private int _freeCount;
+
+    /// <summary>Starts with no blocks.</summary>
+    /// <param name="keepsFreeBlocks">False for an owner that is done with its blocks soon: all go back to the others.</param>
+    public BlockPool(bool keepsFreeBlocks = true) => _free = keepsFreeBlocks ? new byte[FreeBlocksMax][] : [];
 
     /// <summary>How many blocks are out.</summary>
     public int Rented { get; private set; }
@@ -40,7 +44,7 @@ internal sealed class BlockPool
     public void Return(byte[] block)
     {
         Rented--;
-        if (_freeCount < FreeBlocksMax)
+        if (_freeCount < _free.Length)
             _free[_freeCount++] = block;
         else
             ReturnShared(block);

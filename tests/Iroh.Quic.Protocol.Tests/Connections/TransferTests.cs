@@ -14,6 +14,7 @@ public class TransferTests
         Pair pair = Transfer(new LinkConditions(), [(StreamDirection.Bidirectional, 3_000_000)], []);
         Assert.Equal(0UL, pair.ClientSide.Connection.Statistics.PacketsLost);
         Assert.Empty(pair.ServerTrace.Drops);
+        Assert.Equal(pair.Client.SegmentsMax, pair.Client.LargestBatch);
     }
 
     [Fact]

@@ -38,6 +38,9 @@ public sealed class SimulatedEndpoint
     /// <summary>Decides about incoming connections; null refuses them.</summary>
     public Func<Incoming, (ConnectionConfiguration, TlsConfiguration, Application?)?>? OnIncoming { get; set; }
 
+    /// <summary>The most datagrams that left in one transmit.</summary>
+    public int LargestBatch { get; private set; }
+
     public List<SimulatedConnection> Connections { get; } = [];
 
     /// <summary>Sees every datagram before it is sent.</summary>
@@ -150,6 +153,8 @@ public sealed class SimulatedEndpoint
     private void SendAll(Transmit transmit, byte[] buffer)
     {
         Assert.InRange(transmit.Length, 1, buffer.Length);
+        Assert.InRange(transmit.SegmentCount, 1, SegmentsMax);
+        LargestBatch = Math.Max(LargestBatch, transmit.SegmentCount);
         for (int at = 0; at < transmit.Length; at += transmit.SegmentSize)
         {
             var segment = new ReadOnlyMemory<byte>(buffer, at, Math.Min(transmit.SegmentSize, transmit.Length - at));
