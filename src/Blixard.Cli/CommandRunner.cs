@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Blixard.Cli.Output;
+using Blixard.Node;
+using Blixard.Rpc.Calls;
 using Iroh;
 using Iroh.Quic;
 
@@ -35,6 +37,14 @@ internal static class CommandRunner
     private static ExitCode? Explain(Exception exception) => exception switch
     {
         CommandException command => command.ExitCode,
+        NodeStartException { Failure: NodeStartFailure.Usage } => ExitCode.Usage,
+        NodeStartException { Failure: NodeStartFailure.Unreachable } => ExitCode.Unreachable,
+        NodeStartException { Failure: NodeStartFailure.Refused } => ExitCode.Refused,
+        NodeStartException => ExitCode.Failed,
+        RpcException { StatusCode: RpcStatusCode.Unavailable or RpcStatusCode.DeadlineExceeded } => ExitCode.Unreachable,
+        RpcException { StatusCode: RpcStatusCode.Unauthenticated or RpcStatusCode.PermissionDenied } => ExitCode.Refused,
+        RpcException { StatusCode: RpcStatusCode.InvalidArgument } => ExitCode.Usage,
+        RpcException => ExitCode.Failed,
         IrohConnectException { Failure: IrohConnectFailure.TimedOut or IrohConnectFailure.NoAddress } => ExitCode.Unreachable,
         IrohConnectException { Failure: IrohConnectFailure.Self } => ExitCode.Usage,
         IrohConnectException => ExitCode.Refused,

@@ -1,9 +1,21 @@
 using System.CommandLine;
 using Blixard.Cli;
+using Blixard.Cli.Cluster;
+using Blixard.Cli.Demo;
+using Blixard.Cli.Images;
 using Blixard.Cli.Net;
+using Blixard.Cli.Vms;
 
 var root = new RootCommand("Blixard: microVMs on machines that share no network.");
 root.Options.Add(CommandRunner.JsonOption);
+root.Subcommands.Add(UpCommand.Create());
+root.Subcommands.Add(JoinCommand.Create());
+root.Subcommands.Add(LeaveCommand.Create());
+root.Subcommands.Add(StatusCommand.Create());
+root.Subcommands.Add(TokenCommand.Create());
+root.Subcommands.Add(ImageCommand.Create());
+root.Subcommands.Add(VmCommand.Create());
+root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(NetCommand.Create());
 
 ParseResult result = root.Parse(args);

@@ -29,4 +29,14 @@ internal sealed class CommandOutput(bool isJson, TextWriter writer)
             writer.Flush();
         }
     }
+
+    /// <summary>Writes one array with <c>--json</c>, else the text.</summary>
+    public void WriteList(IEnumerable<JsonObject> items, string text)
+    {
+        lock (_writing)
+        {
+            writer.WriteLine(IsJson ? new JsonArray([.. items]).ToJsonString(s_options) : text);
+            writer.Flush();
+        }
+    }
 }

@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Net;
+using Blixard.Cli.Local;
+using Blixard.Node;
+using Blixard.Node.Configuration;
+
+namespace Blixard.Cli.Cluster;
+
+/// <summary>The options that <c>up</c> and <c>join</c> share.</summary>
+internal sealed class NodeCommandOptions
+{
+    private readonly Option<string?> _name = new("--name") { Description = "The node's name in the cluster. Default: this machine's.", HelpName = "NAME" };
+
+    private readonly Option<string[]> _bind = new("--bind")
+    {
+        Description = "UDP address of P2P, one for each family; port 0 is any free one. Default: all addresses.",
+        HelpName = "IP:PORT",
+    };
+
+    private readonly Option<string?> _grpc = new("--grpc") { Description = "Where gRPC is served to other nodes. Default: 0.0.0.0:0.", HelpName = "IP:PORT" };
+    private readonly Option<bool> _noP2p = new("--no-p2p") { Description = "Call other nodes over gRPC only." };
+    private readonly Option<int?> _cpus = new("--cpus") { Description = "Virtual CPUs to offer. Default: the machine's.", HelpName = "N" };
+    private readonly Option<long?> _memory = new("--memory") { Description = "Memory for VMs in MiB. Default: three quarters of the machine's.", HelpName = "MIB" };
+    private readonly Option<string[]> _labels = new("--label") { Description = "A label for placement.", HelpName = "KEY=VALUE" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Options.Add(LocalNode.DataDirectoryOption);
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _noP2p, _cpus, _memory, _labels })
+            command.Options.Add(option);
+    }
+
+    /// <summary>The node's options: what the command line says, else what <c>BLIXARD_*</c> variables say, else the defaults.</summary>
+    public NodeOptions Read(ParseResult result)
+    {
+        NodeOptions options = NodeEnvironment.Apply(new NodeOptions(), Environment.GetEnvironmentVariable);
+        options = options with { DataDirectory = Path.GetFullPath(result.GetRequiredValue(LocalNode.DataDirectoryOption)) };
+        if (result.GetValue(_name) is { } name)
+            options = options with { Name = name };
+        if (result.GetValue(_bind) is { Length: > 0 } bind)
+            options = options with { Bind = [.. bind.Select(text => ParseAddress("--bind", text))] };
+        if (result.GetValue(_grpc) is { } grpc)
+            options = options with { Grpc = ParseAddress("--grpc", grpc) };
+        if (result.GetValue(_noP2p))
+            options = options with { P2p = false };
+        if (result.GetValue(_cpus) is { } cpus)
+            options = options with { Vcpus = cpus };
+        if (result.GetValue(_memory) is { } memory)
+            options = options with { MemoryMib = memory };
+        if (result.GetValue(_labels) is { Length: > 0 } labels)
+            options = options with { Labels = labels.Select(ParseLabel).ToDictionary() };
+        return options;
+    }
+
+    private static IPEndPoint ParseAddress(string option, string text) => IPEndPoint.TryParse(text, out IPEndPoint? address)
+        ? address
+        : throw new CommandException(ExitCode.Usage, $"{option} takes IP:PORT, such as 0.0.0.0:7000; '{text}' is not one.");
+
+    private static KeyValuePair<string, string> ParseLabel(string text) => text.Split('=', 2) is [{ Length: > 0 } key, var value]
+        ? KeyValuePair.Create(key, value)
+        : throw new CommandException(ExitCode.Usage, $"--label takes KEY=VALUE; '{text}' is not one.");
+}

@@ -1,0 +1,43 @@
+using System.Text.Json.Nodes;
+using Blixard.Cli.Images;
+using Blixard.Cli.Vms;
+using Blixard.V1;
+
+namespace Blixard.Cli.Cluster;
+
+/// <summary>The status as JSON.</summary>
+internal static class StatusJson
+{
+    public static JsonObject Create(StatusResponse status) => new()
+    {
+        ["cluster"] = new JsonObject { ["id"] = status.ClusterId, ["engine"] = status.Engine, ["leader"] = status.Leader },
+        ["self"] = status.Self,
+        ["nodes"] = new JsonArray([.. status.Nodes.Select(Node)]),
+        ["vms"] = new JsonArray([.. status.Vms.Select(VmJson.Create)]),
+        ["images"] = new JsonArray([.. status.Images.Select(ImageJson.Create)]),
+    };
+
+    private static JsonObject Node(NodeStatus node) => new()
+    {
+        ["name"] = node.Member.Node.Name,
+        ["endpointId"] = Convert.ToHexStringLower(node.Member.Node.EndpointId.Span),
+        ["role"] = StatusText.Name(node.Member.Node.Role),
+        ["state"] = StatusText.Name(node.State),
+        ["p2p"] = new JsonObject
+        {
+            ["state"] = StatusText.Name(node.P2P.State),
+            ["path"] = StatusText.Name(node.P2P.Path),
+            ["remote"] = node.P2P.Remote,
+            ["rttMs"] = Math.Round(node.P2P.RttMs, 3),
+            ["reason"] = node.P2P.Reason,
+            ["addresses"] = new JsonArray([.. (node.Member.P2PNodeAddr?.DirectAddresses ?? []).Select(address => JsonValue.Create(address))]),
+        },
+        ["grpc"] = new JsonObject
+        {
+            ["address"] = node.Grpc.Address,
+            ["state"] = StatusText.Name(node.Grpc.State),
+            ["reason"] = node.Grpc.Reason,
+        },
+        ["calls"] = new JsonObject { ["transport"] = node.Transport, ["p2p"] = node.CallsP2P, ["grpc"] = node.CallsGrpc },
+    };
+}

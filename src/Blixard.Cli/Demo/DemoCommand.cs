@@ -1,0 +1,35 @@
+using System.CommandLine;
+
+namespace Blixard.Cli.Demo;
+
+/// <summary><c>demo</c>: three nodes on this machine, an image that travels, a microVM that boots.</summary>
+internal static class DemoCommand
+{
+    public static Command Create()
+    {
+        var exit = new Option<bool>("--exit") { Description = "End everything after the last step instead of staying up for playing." };
+        var json = new Option<string?>("--json") { Description = "Write the summary to this file.", HelpName = "FILE" };
+        var kernel = new Option<string>("--kernel") { Description = "The guest's kernel; ./demo packs one.", Required = true, HelpName = "FILE" };
+        var initramfs = new Option<string>("--initramfs") { Description = "The guest's initial RAM file system; ./demo packs one.", Required = true, HelpName = "FILE" };
+        var command = new Command("demo", "Show everything on this machine: three nodes, an image, a microVM.") { exit, json, kernel, initramfs };
+        CommandRunner.Handle(command, async (result, _, cancellationToken) =>
+        {
+            string folder = Directory.CreateTempSubdirectory("blixard-demo-").FullName;
+            await using var cluster = new DemoCluster(folder);
+            var report = new DemoReport(Console.Out);
+            var script = new DemoScript(cluster, report, result.GetRequiredValue(kernel), result.GetRequiredValue(initramfs));
+            bool isComplete = await script.RunAsync(cancellationToken).ConfigureAwait(false);
+            report.WriteTable();
+            if (result.GetValue(json) is { } path)
+                await File.WriteAllTextAsync(path, report.ToJson() + "\n", cancellationToken).ConfigureAwait(false);
+            if (isComplete && !result.GetValue(exit))
+            {
+                await Console.Out.WriteLineAsync(cluster.HowToPlay()).ConfigureAwait(false);
+                await cluster.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            return isComplete ? ExitCode.Done : ExitCode.Failed;
+        });
+        return command;
+    }
+}

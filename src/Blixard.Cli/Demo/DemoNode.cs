@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Blixard.Cli.Local;
+using Blixard.Rpc.Calls;
+using Blixard.Rpc.Grpc;
+using Blixard.V1;
+
+namespace Blixard.Cli.Demo;
+
+/// <summary>One node of the demo: a process of this program with a data directory of its own.</summary>
+internal sealed class DemoNode : IAsyncDisposable
+{
+    private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(10);
+
+    private readonly Process _process;
+    private readonly Task _draining;
+
+    private DemoNode(string name, string directory, Process process, JsonNode ready, Task draining)
+    {
+        (Name, Directory, _process, Ready, _draining) = (name, directory, process, ready, draining);
+        Api = LocalNode.Open(directory);
+    }
+
+    public string Name { get; }
+
+    public string Directory { get; }
+
+    /// <summary>The node's first line.</summary>
+    public JsonNode Ready { get; }
+
+    /// <summary>Calls of its local API.</summary>
+    public GrpcCaller Api { get; }
+
+    /// <summary>The process.</summary>
+    public int ProcessId => _process.Id;
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Starts the process and waits until the node serves.</summary>
+    public static async Task<DemoNode> StartAsync(string folder, string name, string[] command, CancellationToken cancellationToken)
+    {
+        string directory = Path.Combine(folder, name);
+        string logPath = Path.Combine(folder, $"{name}.log");
+        ProcessStartInfo start = SelfProcess.Create(
+            [.. command, "--name", name, "--data-dir", directory, "--bind", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"]);
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task errors = CopyAsync(process.StandardError, logPath);
+        string? line = await process.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false);
+        if (line is null)
+        {
+            await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            await errors.ConfigureAwait(false);
+            throw new CommandException(ExitCode.Failed, $"node {name} ended: {await File.ReadAllTextAsync(logPath, cancellationToken).ConfigureAwait(false)}");
+        }
+
+        Task events = CopyAsync(process.StandardOutput, Path.Combine(folder, $"{name}.events"));
+        return new DemoNode(name, directory, process, JsonNode.Parse(line)!, Task.WhenAll(errors, events));
+    }
+
+    /// <summary>The cluster as this node sees it.</summary>
+    public Task<StatusResponse> StatusAsync(CancellationToken cancellationToken) =>
+        Api.CallAsync(ClusterMethods.Status, new StatusRequest(), null, cancellationToken);
+
+    /// <summary>Waits for the process to end by itself.</summary>
+    public Task WaitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            try
+            {
+                await Api.CallAsync(LocalMethods.Shutdown, new ShutdownRequest(), new RpcCallOptions { Timeout = s_stopLimit }, default).ConfigureAwait(false);
+            }
+            catch (RpcException)
+            {
+            }
+
+            using var limit = new CancellationTokenSource(s_stopLimit);
+            try
+            {
+                await _process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill(entireProcessTree: true);
+            }
+        }
+
+        await _draining.ConfigureAwait(false);
+        Api.Dispose();
+        _process.Dispose();
+    }
+
+    private static async Task CopyAsync(StreamReader reader, string path)
+    {
+        await using var file = new StreamWriter(path);
+        while (await reader.ReadLineAsync().ConfigureAwait(false) is { } line)
+            await file.WriteLineAsync(line).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,253 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Blixard.Cli.Images;
+using Blixard.Cli.Output;
+using Blixard.Rpc.Calls;
+using Blixard.V1;
+
+namespace Blixard.Cli.Demo;
+
+/// <summary>The steps of the demo. Each asks the nodes themselves what is the case, and waits for it within a limit.</summary>
+internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string kernelPath, string initramfsPath)
+{
+    private const string ImageName = "demo";
+    private const string VmName = "demo-vm";
+    private const string GuestLine = "blixard-guest: up";
+
+    private static readonly TimeSpan s_stepLimit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(100);
+
+    private delegate Task<(string Seen, JsonObject Facts)> Body(CancellationToken cancellationToken);
+
+    private DemoNode One => cluster.Nodes[0];
+
+    private DemoNode Two => cluster.Nodes[1];
+
+    private DemoNode Three => cluster.Nodes.First(node => node.Name == "three");
+
+    /// <summary>Runs the steps in order; false if one failed, after which no more are run.</summary>
+    public async Task<bool> RunAsync(CancellationToken cancellationToken) =>
+        await StepAsync("Start the first node", StartFirstAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Two machines join with tickets", JoinAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Each learns the others' P2P addresses and links to them", LinkAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Pings travel over iroh", PingAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Pack and add an image on node one", AddImageAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Ask node two for a microVM on node three", RunVmAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Node three fetches the image over iroh, verified", FetchAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("The microVM boots; its console appears", BootAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("The microVM stops cleanly", StopAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Node two leaves and is gone from everybody's list", LeaveAsync, cancellationToken).ConfigureAwait(false);
+
+    private async Task<bool> StepAsync(string title, Body body, CancellationToken cancellationToken)
+    {
+        report.Begin(title);
+        long start = Stopwatch.GetTimestamp();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(s_stepLimit);
+        try
+        {
+            (string seen, JsonObject facts) = await body(limit.Token).ConfigureAwait(false);
+            report.End(title, ok: true, Stopwatch.GetElapsedTime(start), seen, facts);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            report.End(title, ok: false, Stopwatch.GetElapsedTime(start), $"did not happen within {s_stepLimit.TotalSeconds} s{await LastStatusAsync().ConfigureAwait(false)}", null);
+            return false;
+        }
+        catch (Exception exception) when (exception is RpcException or CommandException or IOException)
+        {
+            report.End(title, ok: false, Stopwatch.GetElapsedTime(start), exception.Message, null);
+            return false;
+        }
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> StartFirstAsync(CancellationToken cancellationToken)
+    {
+        DemoNode node = await cluster.StartAsync("one", ["up"], cancellationToken).ConfigureAwait(false);
+        return ($"one is {Text(node.Ready, "endpointId")[..10]}, process {node.ProcessId}, data in {node.Directory}", Facts(node));
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> JoinAsync(CancellationToken cancellationToken)
+    {
+        var seen = new StringBuilder();
+        var facts = new JsonObject();
+        foreach (string name in new[] { "two", "three" })
+        {
+            CreateTokenResponse token =
+                await One.Api.CallAsync(ClusterMethods.CreateToken, new CreateTokenRequest(), null, cancellationToken).ConfigureAwait(false);
+            DemoNode node = await cluster.StartAsync(name, ["join", token.Ticket], cancellationToken).ConfigureAwait(false);
+            seen.AppendLine(CultureInfo.InvariantCulture, $"{name} is {Text(node.Ready, "endpointId")[..10]}, process {node.ProcessId}; its ticket began {token.Ticket[..24]}…");
+            facts[name] = Facts(node);
+        }
+
+        return (seen.ToString(), facts);
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> LinkAsync(CancellationToken cancellationToken)
+    {
+        var seen = new StringBuilder();
+        var facts = new JsonObject();
+        foreach (DemoNode node in cluster.Nodes)
+        {
+            StatusResponse status = await UntilAsync(
+                node, status => Others(status).Count() == cluster.Nodes.Count - 1 && Others(status).All(IsLinked), cancellationToken).ConfigureAwait(false);
+            IEnumerable<string> links = Others(status).Select(other => $"{other.Member.Node.Name} at {other.P2P.Remote} ({other.P2P.Path.ToString().ToLowerInvariant()})");
+            seen.AppendLine(CultureInfo.InvariantCulture, $"{node.Name} is linked to {string.Join(" and ", links)}");
+            facts[node.Name] = new JsonArray([.. Others(status).Select(other => new JsonObject
+            {
+                ["name"] = other.Member.Node.Name,
+                ["p2pAddresses"] = new JsonArray([.. other.Member.P2PNodeAddr.DirectAddresses.Select(address => JsonValue.Create(address))]),
+                ["remote"] = other.P2P.Remote,
+            })]);
+        }
+
+        return (seen.ToString(), facts);
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> PingAsync(CancellationToken cancellationToken)
+    {
+        var seen = new List<string>();
+        var facts = new JsonObject();
+        foreach (DemoNode node in cluster.Nodes)
+        {
+            StatusResponse status = await UntilAsync(node, status => Others(status).All(other => other.P2P.RttMs > 0), cancellationToken).ConfigureAwait(false);
+            foreach (NodeStatus other in Others(status))
+            {
+                seen.Add(string.Create(CultureInfo.InvariantCulture, $"{node.Name} → {other.Member.Node.Name} {other.P2P.RttMs:0.00} ms"));
+                facts[$"{node.Name}-{other.Member.Node.Name}"] = Math.Round(other.P2P.RttMs, 3);
+            }
+        }
+
+        return (string.Join(", ", seen), facts);
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> AddImageAsync(CancellationToken cancellationToken)
+    {
+        var request = new AddImageRequest { Name = ImageName, KernelPath = Path.GetFullPath(kernelPath), InitramfsPath = Path.GetFullPath(initramfsPath) };
+        ImageRecord? image = null;
+        await foreach (ImageProgress progress in One.Api.StreamAsync(ImageMethods.Add, request, null, cancellationToken).ConfigureAwait(false))
+            image = progress.Image ?? image;
+        return ($"{image!.Name}:{image.Tag}, {HumanText.Bytes(image.SizeBytes)}, BLAKE3 {Convert.ToHexStringLower(image.Hash.Span)[..16]}…", ImageJson.Create(image));
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> RunVmAsync(CancellationToken cancellationToken)
+    {
+        // A moment may pass until node two has heard of the image.
+        await UntilAsync(Two, status => status.Images.Any(image => image.Name == ImageName), cancellationToken).ConfigureAwait(false);
+        var spec = new VmSpec
+        {
+            Name = VmName, Image = ImageName, Node = "three", Vcpus = 1, MemoryMib = 256, Desired = DesiredState.Running, Restart = RestartPolicy.Never,
+        };
+        RunResponse response = await Two.Api.CallAsync(VmMethods.Run, new RunRequest { Spec = spec }, null, cancellationToken).ConfigureAwait(false);
+        return ($"{VmName} goes to {response.Vm.Status.Node}: {response.Vm.Status.Reason}", Vms.VmJson.Create(response.Vm));
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> FetchAsync(CancellationToken cancellationToken)
+    {
+        StatusResponse status = await UntilAsync(
+            Three, status => status.Images.Any(image => image.Name == ImageName && image.Nodes.Contains("three")), cancellationToken).ConfigureAwait(false);
+        ImageRecord image = status.Images.First(image => image.Name == ImageName);
+        NodeStatus source = status.Nodes.First(node => node.Member.Node.Name == "one");
+        return (
+            $"{HumanText.Bytes(image.SizeBytes)} from one; it is now on {string.Join(" and ", image.Nodes)}",
+            new JsonObject { ["sizeBytes"] = image.SizeBytes, ["path"] = source.P2P.Path.ToString().ToLowerInvariant(), ["remote"] = source.P2P.Remote });
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> BootAsync(CancellationToken cancellationToken)
+    {
+        StatusResponse status = await UntilVmAsync(Two, VmState.Running, cancellationToken).ConfigureAwait(false);
+        var console = new StringBuilder();
+        await foreach (LogsResponse piece in Two.Api.StreamAsync(
+            VmMethods.Logs, new LogsRequest { Name = VmName, Follow = true }, null, cancellationToken).ConfigureAwait(false))
+        {
+            console.Append(Encoding.UTF8.GetString(piece.Data.Span));
+            int line = console.ToString().IndexOf(GuestLine, StringComparison.Ordinal);
+            if (line >= 0 && console.ToString().IndexOf('\n', line) >= 0)
+                break;
+        }
+
+        string[] lines = [.. console.ToString().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0).TakeLast(3)];
+        string acceleration = status.Vms.First(vm => vm.Spec.Name == VmName).Status.Acceleration;
+        return (
+            $"runs on {acceleration}\n{string.Join('\n', lines.Select(line => $"| {line}"))}",
+            new JsonObject { ["acceleration"] = acceleration, ["console"] = new JsonArray([.. lines.Select(line => JsonValue.Create(line))]) });
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> StopAsync(CancellationToken cancellationToken)
+    {
+        await Two.Api.CallAsync(VmMethods.Stop, new StopRequest { Name = VmName }, null, cancellationToken).ConfigureAwait(false);
+        StatusResponse status = await UntilVmAsync(Two, VmState.Stopped, cancellationToken).ConfigureAwait(false);
+        VmRecord vm = status.Vms.First(vm => vm.Spec.Name == VmName);
+        return ($"{VmName} is stopped: {vm.Status.Reason}", Vms.VmJson.Create(vm));
+    }
+
+    private async Task<(string Seen, JsonObject Facts)> LeaveAsync(CancellationToken cancellationToken)
+    {
+        DemoNode two = Two;
+        await two.Api.CallAsync(ClusterMethods.Leave, new LeaveRequest(), null, cancellationToken).ConfigureAwait(false);
+        await two.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await cluster.RemoveAsync(two).ConfigureAwait(false);
+        var lists = new List<string>();
+        foreach (DemoNode node in cluster.Nodes)
+        {
+            StatusResponse status = await UntilAsync(
+                node, status => status.Nodes.All(other => other.Member.Node.Name != two.Name), cancellationToken).ConfigureAwait(false);
+            lists.Add($"{node.Name} sees {string.Join(" and ", status.Nodes.Select(other => other.Member.Node.Name))}");
+        }
+
+        return (string.Join("; ", lists), new JsonObject { ["lists"] = new JsonArray([.. lists.Select(list => JsonValue.Create(list))]) });
+    }
+
+    private static Task<StatusResponse> UntilVmAsync(DemoNode node, VmState wanted, CancellationToken cancellationToken) => UntilAsync(
+        node,
+        status => status.Vms.FirstOrDefault(vm => vm.Spec.Name == VmName)?.Status switch
+        {
+            { State: VmState.Failed } failed => throw new CommandException(ExitCode.Failed, $"{VmName} failed: {failed.Reason}"),
+            { } vm => vm.State == wanted,
+            null => false,
+        },
+        cancellationToken);
+
+    private static async Task<StatusResponse> UntilAsync(DemoNode node, Func<StatusResponse, bool> condition, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (node.HasExited)
+                throw new CommandException(ExitCode.Failed, $"node {node.Name} ended");
+            StatusResponse status = await node.StatusAsync(cancellationToken).ConfigureAwait(false);
+            if (condition(status))
+                return status;
+            await Task.Delay(s_pollInterval, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<string> LastStatusAsync()
+    {
+        try
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+            return cluster.Nodes.Count == 0 ? "" : "\n" + Cluster.StatusText.Render(await One.StatusAsync(limit.Token).ConfigureAwait(false));
+        }
+        catch (Exception exception) when (exception is RpcException or OperationCanceledException)
+        {
+            return $" (node one does not answer: {exception.Message})";
+        }
+    }
+
+    private static IEnumerable<NodeStatus> Others(StatusResponse status) => status.Nodes.Where(node => node.Member.Node.Name != status.Self);
+
+    private static bool IsLinked(NodeStatus node) =>
+        node.P2P.State == P2pState.Ready && node.Member.P2PNodeAddr is { DirectAddresses.Count: > 0 };
+
+    private static JsonObject Facts(DemoNode node) => new()
+    {
+        ["endpointId"] = Text(node.Ready, "endpointId"),
+        ["grpc"] = Text(node.Ready, "grpc"),
+        ["processId"] = node.ProcessId,
+    };
+
+    private static string Text(JsonNode node, string property) => node[property]?.GetValue<string>() ?? "";
+}

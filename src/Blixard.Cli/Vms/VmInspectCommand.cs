@@ -1,0 +1,26 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Blixard.Cli.Local;
+using Blixard.Rpc.Calls;
+using Blixard.V1;
+
+namespace Blixard.Cli.Vms;
+
+/// <summary><c>vm inspect</c>: everything about one VM.</summary>
+internal static class VmInspectCommand
+{
+    public static Command Create()
+    {
+        Argument<string> name = VmCommand.NameArgument();
+        var command = new Command("inspect", "Show everything about a VM.") { name };
+        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        {
+            InspectVmResponse response = await caller.CallAsync(
+                VmMethods.Inspect, new InspectVmRequest { Name = result.GetRequiredValue(name) }, null, cancellationToken).ConfigureAwait(false);
+            JsonObject json = VmJson.Create(response.Vm);
+            output.Write(json, Output.TextTable.Render(["", ""], json.Select(item => (string[])[item.Key, item.Value?.ToString() ?? ""])));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Blixard.Cli.Local;
+using Blixard.Rpc.Calls;
+using Blixard.V1;
+
+namespace Blixard.Cli.Vms;
+
+/// <summary><c>vm run</c>: records a VM that should run.</summary>
+internal static class VmRunCommand
+{
+    public static Command Create()
+    {
+        Argument<string> name = VmCommand.NameArgument();
+        var image = new Option<string>("--image") { Description = "The image, as NAME or NAME:TAG.", Required = true, HelpName = "IMAGE" };
+        var node = new Option<string?>("--node") { Description = "The node that must run it. Default: the one with the most free memory.", HelpName = "NAME" };
+        var cpus = new Option<uint>("--cpus") { Description = "Virtual CPUs.", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var memory = new Option<ulong>("--memory") { Description = "Memory in MiB.", DefaultValueFactory = _ => 256, HelpName = "MIB" };
+        var restart = new Option<string>("--restart")
+        {
+            Description = "When to start it again after it ended: never, on-failure or always.",
+            DefaultValueFactory = _ => "on-failure",
+            HelpName = "POLICY",
+        };
+        restart.AcceptOnlyFromAmong("never", "on-failure", "always");
+        var kernelArguments = new Option<string?>("--kernel-args") { Description = "Added to the image's kernel command line.", HelpName = "TEXT" };
+        var command = new Command("run", "Run a VM.") { name, image, node, cpus, memory, restart, kernelArguments };
+        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        {
+            RunResponse response = await caller.CallAsync(
+                VmMethods.Run,
+                new RunRequest
+                {
+                    Spec = new VmSpec
+                    {
+                        Name = result.GetRequiredValue(name),
+                        Image = result.GetRequiredValue(image),
+                        Node = result.GetValue(node) ?? "",
+                        Vcpus = result.GetValue(cpus),
+                        MemoryMib = result.GetValue(memory),
+                        Restart = result.GetValue(restart) switch
+                        {
+                            "never" => RestartPolicy.Never,
+                            "always" => RestartPolicy.Always,
+                            _ => RestartPolicy.OnFailure,
+                        },
+                        KernelArgs = result.GetValue(kernelArguments) ?? "",
+                        Desired = DesiredState.Running,
+                    },
+                },
+                null,
+                cancellationToken).ConfigureAwait(false);
+            output.Write(VmJson.Create(response.Vm), $"{response.Vm.Spec.Name} goes to {response.Vm.Status.Node}: {response.Vm.Status.Reason}");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}
