@@ -5,6 +5,7 @@ using Blixard.Cluster.Membership;
 using Blixard.Node.Events;
 using Blixard.Node.Membership;
 using Blixard.Node.Peers;
+using Blixard.Node.Storage;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.V1;
@@ -88,10 +89,15 @@ internal sealed partial class P2pEndpoint(
     }
 
     /// <summary>Links to the members from now on. Called once, after <see cref="TryBindAsync"/>.</summary>
-    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    /// <param name="key">The node's key.</param>
+    /// <param name="directory">The members.</param>
+    /// <param name="runner">Serves their calls.</param>
+    /// <param name="peers">Told of links.</param>
+    /// <param name="server">The server that the node knows from before; null if this node is one.</param>
+    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
     {
         if (options.P2p)
-            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers));
+            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers, server));
     }
 
     /// <summary>Closes the links and the endpoint.</summary>
@@ -118,7 +124,7 @@ internal sealed partial class P2pEndpoint(
         yield return options.Bind.Count == 0 ? null : options.Bind;
     }
 
-    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
     {
         TimeSpan delay = BindDelayMin;
         try
@@ -133,7 +139,7 @@ internal sealed partial class P2pEndpoint(
                 }
 
                 delay = BindDelayMin;
-                await ServeOnceAsync(Endpoint!, directory, runner, peers).ConfigureAwait(false);
+                await ServeOnceAsync(Endpoint!, directory, runner, peers, server).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -142,7 +148,8 @@ internal sealed partial class P2pEndpoint(
         }
     }
 
-    private async Task ServeOnceAsync(IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    private async Task ServeOnceAsync(
+        IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
     {
         var connector = new IrohPeerConnector(new PeerConnectorOptions
         {
@@ -157,11 +164,16 @@ internal sealed partial class P2pEndpoint(
             Metrics = metrics,
         });
         Volatile.Write(ref _connector, connector);
+        ServerFinder? finder = server is not null && EndpointId.TryParse(server.EndpointId, out EndpointId serverId)
+            ? new ServerFinder(endpoint, server, peers.Put(serverId, server.Name, server.Grpc), directory, time, metrics)
+            : null;
         var router = new ProtocolRouter(
-            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = connector },
+            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = finder?.Before(connector) ?? connector },
             (connection, exception) => LogConnectionFailed(exception, connection.RemoteId.ToShortString()));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
-        Task looking = LookAsync(connector, directory, ending.Token);
+        Task looking = LookAsync(connector, ending.Token);
+        Task finding = finder?.RunAsync(() => connector.Links.Any(link => link.Name == server!.Name && link.State == LinkState.Ready), ending.Token)
+            ?? Task.CompletedTask;
         try
         {
             // Ends only when the endpoint is closed.
@@ -172,6 +184,7 @@ internal sealed partial class P2pEndpoint(
         {
             await ending.CancelAsync().ConfigureAwait(false);
             await looking.ConfigureAwait(false);
+            await finding.ConfigureAwait(false);
             await connector.DisposeAsync().ConfigureAwait(false);
             await router.DisposeAsync().ConfigureAwait(false);
             Volatile.Write(ref _connector, null);
@@ -180,7 +193,7 @@ internal sealed partial class P2pEndpoint(
         }
     }
 
-    private async Task LookAsync(IrohPeerConnector connector, MemberDirectory directory, CancellationToken cancellationToken)
+    private async Task LookAsync(IrohPeerConnector connector, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(LookInterval, time);
         try

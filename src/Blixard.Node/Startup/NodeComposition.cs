@@ -266,7 +266,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             UdpPort = _p2p.Endpoint?.BoundSockets[0].Port ?? file.UdpPort,
         });
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
-        _p2p.Serve(key, cluster.Directory, runner, _peers);
+        _p2p.Serve(key, cluster.Directory, runner, _peers, Self.IsServer ? null : _memory.Current?.Servers[0]);
         _probe = new GrpcProbe(_peers, _time);
         _publisher = new RecordPublisher(Self, cluster.Members, Events, _time, _loggers.CreateLogger<RecordPublisher>());
     }
