@@ -14,6 +14,7 @@ internal static class VmCommand
         VmStopCommand.Create(),
         VmRemoveCommand.Create(),
         VmLogsCommand.Create(),
+        VmConsoleCommand.Create(),
     };
 
     /// <summary>The argument that names a VM.</summary>

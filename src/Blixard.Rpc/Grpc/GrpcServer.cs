@@ -13,6 +13,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 
@@ -68,6 +69,8 @@ public sealed class GrpcServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(loggers);
+        // Signals are the business of whoever owns this server: the usual lifetime would end it behind the owner's back.
+        builder.Services.AddSingleton<IHostLifetime, OwnedLifetime>();
         builder.WebHost.UseKestrel(kestrel => Configure(kestrel, options));
         WebApplication app = builder.Build();
         RpcTransport Transport(HttpContext context) =>
@@ -128,6 +131,13 @@ public sealed class GrpcServer : IAsyncDisposable
         status = await dispatcher.ServeAsync(head, exchange, peer, context.RequestAborted).ConfigureAwait(false);
         if (!context.RequestAborted.IsCancellationRequested)
             Finish(context, status);
+    }
+
+    private sealed class OwnedLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     private static void Configure(KestrelServerOptions kestrel, GrpcServerOptions options)
