@@ -44,16 +44,17 @@ public sealed class P2pImageStore
         SharedFetch fetch;
         lock (_lock)
         {
-            if (!_fetches.TryGetValue(image, out fetch!))
-            {
-                fetch = new SharedFetch();
-                _fetches.Add(image, fetch);
-                SharedFetch mine = fetch;
+            bool isNew = !_fetches.TryGetValue(image, out fetch!);
+            if (isNew)
+                _fetches.Add(image, fetch = new SharedFetch());
 
-                // Nothing of it may run under the lock, nor on the first caller's stack.
-                fetch.Task = Task.Run(() => RunAsync(image, sources, mine), CancellationToken.None);
-            }
+            // Joined before it starts, so that its first word is heard.
             fetch.Join(progress);
+            SharedFetch mine = fetch;
+
+            // Nothing of it may run under the lock, nor on the first caller's stack.
+            if (isNew)
+                fetch.Task = Task.Run(() => RunAsync(image, sources, mine), CancellationToken.None);
         }
 
         try
