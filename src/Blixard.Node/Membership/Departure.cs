@@ -16,6 +16,18 @@ namespace Blixard.Node.Membership;
 internal sealed class Departure(
     NodeSelf self, NodeCluster cluster, NodeMemory memory, NodeLifetime lifetime, NodeEventHub events, Func<CancellationToken, Task> endVms)
 {
+    private bool _isLeaving;
+
+    /// <summary>Another member removed this node: it forgets the cluster and ends.</summary>
+    public void OnRemoved()
+    {
+        if (Volatile.Read(ref _isLeaving))
+            return;
+        memory.Clear();
+        events.Publish(new WarningEvent("Another member removed this node from the cluster."));
+        lifetime.End("removed from the cluster by another member");
+    }
+
     /// <summary>Removes a member; if it is this node, it ends afterwards.</summary>
     /// <returns>The store revision of the removal.</returns>
     /// <exception cref="RpcException">FAILED_PRECONDITION: VMs are placed on it, and not forced.</exception>
@@ -42,7 +54,11 @@ internal sealed class Departure(
         foreach (VmRecord vm in placed)
             await cluster.Vms.RemoveAsync(vm.Spec.Name, force: true, cancellationToken).ConfigureAwait(false);
         if (id == self.Id)
+        {
+            Volatile.Write(ref _isLeaving, true);
             await endVms(cancellationToken).ConfigureAwait(false);
+        }
+
         await cluster.Images.RemoveHolderEverywhereAsync(name, cancellationToken).ConfigureAwait(false);
         long revision = await cluster.Members.LeaveAsync(id, cancellationToken).ConfigureAwait(false);
         if (id == self.Id)

@@ -190,6 +190,8 @@ internal sealed partial class P2pEndpoint(
             Volatile.Write(ref _connector, null);
             await endpoint.DisposeAsync().ConfigureAwait(false);
             Volatile.Write(ref _endpoint, null);
+            if (!_stopping.IsCancellationRequested)
+                self.P2pAddress = null;
         }
     }
 

@@ -53,6 +53,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private GrpcServer? _api;
     private RecordPublisher? _publisher;
     private GrpcProbe? _probe;
+    private Departure? _departure;
     private VmLoop? _vms;
     private Task _waitingForKey = Task.CompletedTask;
 
@@ -219,11 +220,11 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         var images = new NodeImages(Self, cluster, _peers, Events, ImageStore.Open(_directory.ImagesPath, _time), _time);
         var vms = new VmLoop(Self, cluster, images, Events, _directory.VmsPath, _time);
         var status = new StatusReport(Self, cluster, _peers, _p2p, () => ClusterId);
-        var departure = new Departure(Self, cluster, _memory, Lifetime, Events, vms.EndAllAsync);
+        _departure = new Departure(Self, cluster, _memory, Lifetime, Events, vms.EndAllAsync);
         RpcServiceTable? table = null;
         List<RpcService> services =
         [
-            new ClusterService(Self, cluster, status, departure, _time).Bind(),
+            new ClusterService(Self, cluster, status, _departure, _time).Bind(),
             new VmService(Self, cluster, status, _peers, () => vms.Host).Bind(),
             new ImageService(images, cluster).Bind(),
             new HealthService(() => table!.Names).Bind(),
@@ -259,16 +260,33 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         }
 
         NodeFile file = _memory.Current ?? new NodeFile { Name = Self.Name, ClusterId = ClusterId, IsServer = Self.IsServer };
-        _memory.Set(file with
-        {
-            EndpointId = key.PublicKey.ToString(),
-            GrpcPort = _grpcAddress!.Port,
-            UdpPort = _p2p.Endpoint?.BoundSockets[0].Port ?? file.UdpPort,
-        });
+        _memory.Set(file with { EndpointId = key.PublicKey.ToString(), GrpcPort = _grpcAddress!.Port });
+        RememberPort();
+        Self.RecordChanged += RememberPort;
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
         _p2p.Serve(key, cluster.Directory, runner, _peers, Self.IsServer ? null : _memory.Current?.Servers[0]);
         _probe = new GrpcProbe(_peers, _time);
         _publisher = new RecordPublisher(Self, cluster.Members, Events, _time, _loggers.CreateLogger<RecordPublisher>());
+    }
+
+    // The port under which others know this node is the first that is tried at the next start.
+    private void RememberPort()
+    {
+        if (_p2p.Endpoint?.BoundSockets[0].Port is not { } port)
+            return;
+        Note(file => file with { UdpPort = port });
+    }
+
+    private void Note(Func<NodeFile, NodeFile> change)
+    {
+        try
+        {
+            _memory.Update(change);
+        }
+        catch (IOException e)
+        {
+            Events.Publish(new WarningEvent($"What the node remembers for its next start could not be written: {e.Message}"));
+        }
     }
 
     private async Task WaitForKeyAsync()
@@ -306,6 +324,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private void OnMembers(MembersUpdate update)
     {
         _peers.OnMembers(update, Self.Id);
+        if (update.Changes.Any(change => change.Id == Self.Id && change.Kind == MemberChangeKind.Removed))
+            _departure!.OnRemoved();
         foreach (MemberChange change in update.Changes.Where(change => change.Id != Self.Id && !update.IsSnapshot))
         {
             if (change.Kind == MemberChangeKind.Added)
@@ -320,14 +340,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             update.Changes.Where(change => change.Kind != MemberChangeKind.Removed).Select(change => change.Member));
         if (servers.Count == 0)
             return;
-        try
-        {
-            _memory.Update(file => file with { Servers = servers });
-        }
-        catch (IOException e)
-        {
-            Events.Publish(new WarningEvent($"The servers' addresses could not be noted: {e.Message}"));
-        }
+        Note(file => file with { Servers = servers });
     }
 
     [LoggerMessage(EventId = 6001, EventName = "KeyUnusable", Level = LogLevel.Error, Message = "{Problem} The node serves its local API only, and tries again")]

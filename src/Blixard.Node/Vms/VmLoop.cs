@@ -35,7 +35,9 @@ internal sealed class VmLoop : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private ImmutableDictionary<string, VmIntent> _intents = ImmutableDictionary<string, VmIntent>.Empty;
     private Task _loops = Task.CompletedTask;
+    private readonly Lock _applying = new();
     private VmHost? _host;
+    private bool _isEnding;
 
     public VmLoop(NodeSelf self, NodeCluster cluster, NodeImages images, NodeEventHub events, string vmsDirectory, TimeProvider time) =>
         (_self, _cluster, _images, _events, _vmsDirectory, _time) = (self, cluster, images, events, vmsDirectory, time);
@@ -79,7 +81,12 @@ internal sealed class VmLoop : IAsyncDisposable
     public async Task EndAllAsync(CancellationToken cancellationToken)
     {
         VmHost host = Host;
-        host.Apply([]);
+        lock (_applying)
+        {
+            _isEnding = true;
+            host.Apply([]);
+        }
+
         var gone = new HashSet<string>(host.GetStatuses().Select(status => status.Name), StringComparer.Ordinal);
         if (gone.Count == 0)
             return;
@@ -155,7 +162,12 @@ internal sealed class VmLoop : IAsyncDisposable
             foreach (string gone in _intents.Keys.Except(intents.Select(intent => intent.Spec.Name)))
                 _images.Unpin(gone);
             Volatile.Write(ref _intents, intents.ToImmutableDictionary(intent => intent.Spec.Name, StringComparer.Ordinal));
-            Host.Apply(intents.Select(VmSpecs.ToDesired));
+            lock (_applying)
+            {
+                if (!_isEnding)
+                    Host.Apply(intents.Select(VmSpecs.ToDesired));
+            }
+
             foreach (VmIntent intent in intents)
                 MarkUnreported(intent.Spec.Name);
         }
