@@ -38,8 +38,8 @@ public sealed class History
         _pair.Server.SegmentsMax = 1 + (int)_random.NextBelow(10);
         (StreamDirection, long)[] fromClient = RandomStreams();
         (StreamDirection, long)[] fromServer = RandomStreams();
-        _client = new TransferApplication(fromClient) { StreamsExpected = fromServer.Length };
-        _server = new TransferApplication(fromServer) { StreamsExpected = fromClient.Length };
+        _client = new TransferApplication(fromClient) { StreamsExpected = fromServer.Length, Datagrams = (int)_random.NextBelow(50) };
+        _server = new TransferApplication(fromServer) { StreamsExpected = fromClient.Length, Datagrams = (int)_random.NextBelow(50) };
         _pair.ServerApplication = _server;
     }
 

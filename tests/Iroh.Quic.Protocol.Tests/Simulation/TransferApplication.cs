@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Streams;
 
@@ -18,7 +19,15 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
     private readonly Queue<StreamId> _writable = [];
     private readonly Queue<StreamId> _readable = [];
     private readonly HashSet<StreamId> _acknowledged = [];
+    private readonly HashSet<ulong> _datagramsReceived = [];
     private int _opened;
+    private int _datagramsSent;
+
+    /// <summary>How many datagrams are sent, of lengths from 8 bytes up to what fits.</summary>
+    public int Datagrams { get; init; }
+
+    /// <summary>How many datagrams have arrived.</summary>
+    public int DatagramsReceived => _datagramsReceived.Count;
 
     /// <summary>How many streams the other end will open; the transfer is complete when they have all ended.</summary>
     public int StreamsExpected { get; init; }
@@ -73,6 +82,9 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
             progress |= ReadAll(c, id);
         while (_writable.TryDequeue(out StreamId id))
             progress |= WriteAll(c, id);
+        progress |= SendDatagrams(c);
+        while (c.TryReceiveDatagram(_chunk, out int length))
+            CheckDatagram(c, _chunk.AsSpan(0, length));
         return progress;
     }
 
@@ -91,6 +103,32 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
             word.Slice(skip, count).CopyTo(destination[i..]);
             i += count;
         }
+    }
+
+    private bool SendDatagrams(Connection c)
+    {
+        int before = _datagramsSent;
+        while (_datagramsSent < Datagrams)
+        {
+            int length = Math.Max(8, c.MaxDatagramSize * (_datagramsSent % 10) / 9);
+            Span<byte> datagram = _chunk.AsSpan(0, length);
+            FillPattern(datagram, new StreamId((ulong)_datagramsSent), c.Side, 0);
+            BinaryPrimitives.WriteUInt64LittleEndian(datagram, (ulong)_datagramsSent);
+            if (c.SendDatagram(datagram) != DatagramSend.Ok)
+                break;
+            _datagramsSent++;
+        }
+
+        return _datagramsSent > before;
+    }
+
+    private void CheckDatagram(Connection c, Span<byte> datagram)
+    {
+        ulong number = BinaryPrimitives.ReadUInt64LittleEndian(datagram);
+        Assert.True(_datagramsReceived.Add(number), $"Datagram {number} has arrived twice.");
+        Span<byte> expected = _expected.AsSpan(0, datagram.Length);
+        FillPattern(expected, new StreamId(number), c.Side == Side.Client ? Side.Server : Side.Client, 0);
+        Assert.True(expected[8..].SequenceEqual(datagram[8..]), $"Datagram {number} differs from what was sent.");
     }
 
     private void Start(StreamId id, long size)
