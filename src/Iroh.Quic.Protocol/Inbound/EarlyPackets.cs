@@ -47,7 +47,4 @@ internal sealed class EarlyPackets
         (path, ecn, packet) = (default, default, []);
         return false;
     }
-
-    /// <summary>Drops everything.</summary>
-    public void Clear() => _packets.Clear();
 }

@@ -80,9 +80,6 @@ internal sealed class PathResponses
         return false;
     }
 
-    /// <summary>Forgets all answers.</summary>
-    public void Clear() => Count = 0;
-
     private void RemoveAt(int index)
     {
         Array.Copy(_pending, index + 1, _pending, index, Count - index - 1);
