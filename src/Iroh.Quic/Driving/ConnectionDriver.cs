@@ -71,6 +71,19 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     /// <summary>The public face of this connection.</summary>
     public QuicConnection Connection { get; }
 
+    /// <summary>
+    /// Whether there is a peer that may have missed the close and is told again if it goes on sending: it has been heard from, and has not
+    /// closed itself.
+    /// </summary>
+    public bool OwesClose
+    {
+        get
+        {
+            lock (Lock)
+                return Core.Phase == ConnectionPhase.Closing && Core.Statistics.PacketsReceived > 0;
+        }
+    }
+
     /// <summary>Passes on datagrams that arrived together. Call <see cref="Flush"/> afterwards.</summary>
     /// <param name="path">Where they came from.</param>
     /// <param name="ecn">Their ECN bits.</param>
@@ -131,14 +144,18 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
         if (Interlocked.Exchange(ref _transmitState, Requested) != Idle)
             return;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(BatchLength);
-        do
+        try
         {
-            Interlocked.Exchange(ref _transmitState, Transmitting);
-            if (!TransmitTurn(buffer))
-                break;
+            do
+            {
+                Interlocked.Exchange(ref _transmitState, Transmitting);
+            }
+            while (TransmitTurn(buffer) && Interlocked.CompareExchange(ref _transmitState, Idle, Transmitting) != Transmitting);
         }
-        while (Interlocked.CompareExchange(ref _transmitState, Idle, Transmitting) != Transmitting);
-        ArrayPool<byte>.Shared.Return(buffer);
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     /// <summary>Sends until there is nothing left, true, or the turn is used up, false; then the timer thread goes on.</summary>

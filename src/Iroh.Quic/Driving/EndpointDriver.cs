@@ -170,7 +170,8 @@ internal sealed class EndpointDriver : IAsyncDisposable
             connection.Connection.Close(0, default);
         try
         {
-            await Task.WhenAll(connections.Select(connection => connection.Connection.Drained)).WaitAsync(DrainTime).ConfigureAwait(false);
+            IEnumerable<Task> drained = connections.Where(connection => connection.OwesClose).Select(connection => connection.Connection.Drained);
+            await Task.WhenAll(drained).WaitAsync(DrainTime).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
