@@ -124,6 +124,8 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
 
     private void CheckDatagram(Connection c, Span<byte> datagram)
     {
+        if (datagram.Length < sizeof(ulong))
+            return; // a test's own, as a sign of life
         ulong number = BinaryPrimitives.ReadUInt64LittleEndian(datagram);
         Assert.True(_datagramsReceived.Add(number), $"Datagram {number} has arrived twice.");
         Span<byte> expected = _expected.AsSpan(0, datagram.Length);
