@@ -9,6 +9,9 @@ internal sealed class EndpointPair : IAsyncDisposable
 {
     public static readonly ReadOnlyMemory<byte> Protocol = "test/1"u8.ToArray();
 
+    /// <summary>Ends before the time limit of the tests, so that what hangs is seen in the test's output.</summary>
+    private readonly CancellationTokenSource _slow = new(TimeSpan.FromSeconds(45));
+
     public EndpointPair(IPAddress? address = null, bool portable = false, ConnectionConfiguration? connections = null)
     {
         IPAddress loopback = address ?? IPAddress.Loopback;
@@ -48,17 +51,22 @@ internal sealed class EndpointPair : IAsyncDisposable
         return bytes;
     }
 
+    /// <summary>Connects. If the test then takes long, its output tells the state of both ends.</summary>
     public async Task<(QuicConnection Client, QuicConnection Server)> ConnectAsync(CancellationToken stop)
     {
+        ITestOutputHelper? output = TestContext.Current.TestOutputHelper;
         ValueTask<QuicConnection?> accept = Server.AcceptAsync(stop);
         QuicConnection client = await Client.ConnectAsync(Dial, stop);
+        _slow.Token.Register(() => output?.WriteLine($"slow; client: closed {client.Closed.IsCompleted}, {client.Statistics}"));
         QuicConnection? server = await accept;
         Assert.NotNull(server);
+        _slow.Token.Register(() => output?.WriteLine($"slow; server: closed {server.Closed.IsCompleted}, {server.Statistics}"));
         return (client, server);
     }
 
     public async ValueTask DisposeAsync()
     {
+        _slow.Dispose();
         await Client.DisposeAsync();
         await Server.DisposeAsync();
     }
