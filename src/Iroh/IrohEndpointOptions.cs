@@ -26,8 +26,11 @@ public sealed class IrohEndpointOptions
     /// <summary>Addresses under which the endpoint can be reached beyond its own, such as a port forwarded to it.</summary>
     public IReadOnlyList<IPEndPoint> ExternalAddresses { get; init; } = [];
 
-    /// <summary>Limits and timers of connections. Default: those of iroh.</summary>
-    public ConnectionConfiguration Connections { get; init; } = new();
+    /// <summary>
+    /// Limits and timers of connections. Default: those of iroh, but datagrams of up to 16 KiB where both ends and the link
+    /// between them carry them (jumbo frames, virtual networks, loopback).
+    /// </summary>
+    public ConnectionConfiguration Connections { get; init; } = new() { MaxUdpPayloadSize = 16_384, MtuMax = 16_384 };
 
     /// <summary>How long a dial may take. Default 30 s, as iroh.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);

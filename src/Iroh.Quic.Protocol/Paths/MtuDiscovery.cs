@@ -6,9 +6,9 @@ namespace Iroh.Quic.Protocol.Paths;
 /// Finds the largest datagram a 4-tuple carries (DPLPMTUD: RFC 8899, RFC 9000 §14.3). All sizes are bytes of UDP payload.
 /// </summary>
 /// <remarks>
-/// Searching (one probe at a time: first the largest size, then halving the interval between what works and what does not) →
-/// Complete (the interval is too small to matter; searches again after a while) → Searching. A black hole leads from either to
-/// Complete at the base size, with a shorter pause.
+/// Searching (one probe at a time: the sizes of real links in rising order; where Ethernet's does not pass, halving the interval
+/// below it) → Complete (nothing larger is worth a probe; searches again after a while) → Searching. A black hole leads from
+/// either to Complete at the base size, with a shorter pause.
 /// </remarks>
 internal sealed class MtuDiscovery
 {
@@ -35,6 +35,12 @@ internal sealed class MtuDiscovery
 
     /// <summary>How long after a black hole larger sizes are left alone.</summary>
     public static readonly TimeSpan BlackHolePause = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// What links carry, without the headers of IPv6 and UDP: Ethernet; jumbo frames of 9,000 bytes; loopback and virtual links,
+    /// where a size of which four make a batch of the kernel does best. Links in between are too rare to be searched for.
+    /// </summary>
+    private static ReadOnlySpan<int> LinkSizes => [DefaultUpperBound, 8952, 16_200];
 
     private int _upperBound;
     private int _failingFrom;
@@ -145,22 +151,34 @@ internal sealed class MtuDiscovery
         _failingFrom = _upperBound + 1;
         _lostProbes = 0;
 
-        // Most paths carry the upper bound, so one probe usually ends the search.
-        _probing = _upperBound > Current ? _upperBound : 0;
+        _probing = NextLinkSize();
     }
 
     private void ChooseProbe(Instant now)
     {
         _lostProbes = 0;
-        int interval = _failingFrom - 1 - Current;
-        if (interval >= StepMin)
+        bool hasFailed = _failingFrom <= _upperBound;
+        _probing = hasFailed ? Halfway() : NextLinkSize();
+        if (_probing == 0 && hasFailed)
+            _searchAgainAt = now + RaiseInterval;
+    }
+
+    /// <summary>The next larger link size within the bound, or the bound itself where that is below Ethernet's; 0 if there is none.</summary>
+    private int NextLinkSize()
+    {
+        foreach (int size in LinkSizes)
         {
-            _probing = Current + ((interval + 1) / 2);
-            return;
+            if (size > Current && size <= _upperBound)
+                return size;
         }
 
-        _probing = 0;
-        if (Current < _upperBound)
-            _searchAgainAt = now + RaiseInterval;
+        return _upperBound > Current && _upperBound < DefaultUpperBound ? _upperBound : 0;
+    }
+
+    /// <summary>The middle of what works and what does not, below Ethernet's size only; 0 if the rest is not worth a probe.</summary>
+    private int Halfway()
+    {
+        int interval = _failingFrom - 1 - Current;
+        return _failingFrom <= DefaultUpperBound && interval >= StepMin ? Current + ((interval + 1) / 2) : 0;
     }
 }

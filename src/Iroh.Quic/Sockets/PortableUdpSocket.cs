@@ -14,7 +14,7 @@ internal sealed class PortableUdpSocket : UdpSocket
     private const int ReceiveBatch = 32;
 
     /// <summary>Longer than any datagram a peer may send us: we announce a max_udp_payload_size below it (RFC 9000 §18.2).</summary>
-    private const int BufferLength = 2048;
+    private const int BufferLength = 16_384;
 
     private readonly Socket _socket;
     private readonly Socket _wakeSocket;

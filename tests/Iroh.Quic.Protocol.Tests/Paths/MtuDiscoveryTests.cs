@@ -28,6 +28,28 @@ public class MtuDiscoveryTests
         Assert.Equal(Instant.Never, mtu.Deadline);
     }
 
+    [Theory]
+    [InlineData(65_527, 65_507, 16_200)]
+    [InlineData(65_527, 8_972, 8_952)]
+    [InlineData(65_527, 1_472, 1_452)]
+    [InlineData(8_952, 65_507, 8_952)]
+    [InlineData(1_472, 65_507, 1_452)]
+    public void Larger_links_are_tried_size_by_size_up_to_the_bound(int upperBound, int actual, int expected)
+    {
+        MtuDiscovery mtu = new(upperBound);
+        int probes = Search(mtu, Start, actual);
+        Assert.Equal(expected, mtu.Current);
+        Assert.True(probes <= 3 + MtuDiscovery.ProbesMax, $"{probes} probes");
+    }
+
+    [Fact]
+    public void Below_ethernet_the_search_halves_even_if_the_bound_is_larger()
+    {
+        MtuDiscovery mtu = new(16_384);
+        Search(mtu, Start, 1_300);
+        Assert.InRange(mtu.Current, 1_300 - MtuDiscovery.StepMin, 1_300);
+    }
+
     [Fact]
     public void Rfc8899_5_1_1_a_search_that_fell_short_is_repeated_after_600_seconds()
     {

@@ -9,11 +9,11 @@ internal static class IrohGoodput
 {
     private const string Protocol = "blixard/bench/1";
 
-    /// <summary>Gbit/s over all streams together.</summary>
-    public static async Task<double> MeasureAsync(TimeSpan duration, int streams, CancellationToken cancellationToken)
+    /// <summary>Gbit/s over all streams together, with datagrams of at most <paramref name="mtuMax"/> bytes.</summary>
+    public static async Task<double> MeasureAsync(TimeSpan duration, int streams, int mtuMax, CancellationToken cancellationToken)
     {
-        await using IrohEndpoint server = await BindAsync(cancellationToken).ConfigureAwait(false);
-        await using IrohEndpoint client = await BindAsync(cancellationToken).ConfigureAwait(false);
+        await using IrohEndpoint server = await BindAsync(mtuMax, cancellationToken).ConfigureAwait(false);
+        await using IrohEndpoint client = await BindAsync(mtuMax, cancellationToken).ConfigureAwait(false);
         Task<IrohConnection?> accepting = server.AcceptAsync(cancellationToken).AsTask();
         await using IrohConnection dialled = await client.ConnectAsync(server.Address, Protocol, cancellationToken).ConfigureAwait(false);
         await using IrohConnection accepted = (await accepting.ConfigureAwait(false))!;
@@ -28,6 +28,16 @@ internal static class IrohGoodput
         return await Goodput.MeasureAsync(pairs, duration, cancellationToken).ConfigureAwait(false);
     }
 
-    private static Task<IrohEndpoint> BindAsync(CancellationToken cancellationToken) => IrohEndpoint.BindAsync(
-        new IrohEndpointOptions { BindAddresses = [new IPEndPoint(IPAddress.Loopback, 0)], ApplicationProtocols = [Protocol] }, cancellationToken);
+    private static Task<IrohEndpoint> BindAsync(int mtuMax, CancellationToken cancellationToken)
+    {
+        var options = new IrohEndpointOptions();
+        return IrohEndpoint.BindAsync(
+            new IrohEndpointOptions
+            {
+                BindAddresses = [new IPEndPoint(IPAddress.Loopback, 0)],
+                ApplicationProtocols = [Protocol],
+                Connections = options.Connections with { MtuMax = mtuMax },
+            },
+            cancellationToken);
+    }
 }
