@@ -40,13 +40,29 @@ internal sealed record NodeFile
             if (new FileInfo(path).Length > LengthMax)
                 throw new JsonException("it is too long");
             NodeFile? file = JsonSerializer.Deserialize(File.ReadAllBytes(path), NodeFileJson.Default.NodeFile);
-            return file ?? throw new JsonException("it is empty");
+            if (file is null)
+                throw new JsonException("it is empty");
+            return file.Check() is { } wrong ? throw new JsonException(wrong) : file;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
             throw new NodeStartException(
                 NodeStartFailure.Failed, $"{path}, where the node remembers its cluster, cannot be read: {e.Message} Restore it from a backup.", e);
         }
+    }
+
+    private string? Check()
+    {
+        if (Configuration.NodeName.Check(Name) is { } wrongName)
+            return wrongName;
+        if (ClusterId.Length == 0)
+            return "it names no cluster";
+        if ((UdpPort | GrpcPort) is < 0 or > 65535)
+            return "a port is out of range";
+        IEnumerable<string> ids = Servers.Select(server => server.EndpointId);
+        return (EndpointId is { } own ? ids.Append(own) : ids).Any(id => !Iroh.Base.EndpointId.TryParse(id, out _))
+            ? "an endpoint id in it is none"
+            : null;
     }
 
     /// <summary>Writes the file so that a crash leaves either the old or the new one.</summary>
@@ -70,6 +86,6 @@ internal sealed record NodeFile
 /// <param name="Grpc">Its gRPC address, "host:port", or "".</param>
 internal sealed record KnownServer(string Name, string EndpointId, string Ticket, string Grpc);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(NodeFile))]
 internal sealed partial class NodeFileJson : JsonSerializerContext;
