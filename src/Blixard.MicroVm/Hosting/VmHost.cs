@@ -32,6 +32,8 @@ public sealed class VmHost : IAsyncDisposable
     private readonly Channel<bool> _wakeUps = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stopping = new();
     private volatile IReadOnlyDictionary<string, DesiredVm>? _desired;
+    private volatile IReadOnlyDictionary<string, DesiredVm>? _reconciled;
+    private TaskCompletionSource _passed = NewSignal();
     private Task _reconciling = Task.CompletedTask;
 
     private VmHost(IVmDriver driver, VmHostOptions options, string directory, FileStream ownership)
@@ -95,6 +97,21 @@ public sealed class VmHost : IAsyncDisposable
 
         _desired = byName;
         WakeUp();
+    }
+
+    /// <summary>Stops and removes all VMs and completes when nothing of them is left. The caller applies nothing else meanwhile.</summary>
+    public async Task RemoveAllAsync(CancellationToken cancellationToken)
+    {
+        Apply([]);
+        IReadOnlyDictionary<string, DesiredVm>? nothing = _desired;
+        while (true)
+        {
+            Task passed = Volatile.Read(ref _passed).Task;
+            // A pass that began before may still make a VM of the former wishes; the next one removes it.
+            if (ReferenceEquals(_reconciled, nothing) && _actors.IsEmpty)
+                return;
+            await passed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>The facts about all VMs that are here, by name.</summary>
@@ -210,6 +227,8 @@ public sealed class VmHost : IAsyncDisposable
         WakeUp();
     }
 
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     private void WakeUp() => _wakeUps.Writer.TryWrite(true);
 
     private async Task ReconcileAsync()
@@ -218,7 +237,14 @@ public sealed class VmHost : IAsyncDisposable
         {
             while (true)
             {
-                DateTimeOffset? lookAgainAt = _desired is { } desired ? await ReconcileOnceAsync(desired).ConfigureAwait(false) : null;
+                DateTimeOffset? lookAgainAt = null;
+                if (_desired is { } desired)
+                {
+                    lookAgainAt = await ReconcileOnceAsync(desired).ConfigureAwait(false);
+                    _reconciled = desired;
+                    Interlocked.Exchange(ref _passed, NewSignal()).SetResult();
+                }
+
                 await SleepAsync(lookAgainAt).ConfigureAwait(false);
             }
         }

@@ -78,26 +78,11 @@ internal sealed class VmLoop : IAsyncDisposable
     }
 
     /// <summary>Stops and removes all VMs of this machine, and waits until they are gone.</summary>
-    public async Task EndAllAsync(CancellationToken cancellationToken)
+    public Task EndAllAsync(CancellationToken cancellationToken)
     {
-        VmHost host = Host;
         lock (_applying)
-        {
             _isEnding = true;
-            host.Apply([]);
-        }
-
-        var gone = new HashSet<string>(host.GetStatuses().Select(status => status.Name), StringComparer.Ordinal);
-        if (gone.Count == 0)
-            return;
-        await foreach (VmStatus status in host.WatchAsync(cancellationToken).ConfigureAwait(false))
-        {
-            gone.RemoveWhere(name => host.GetStatus(name) is null or { Reason: "removed" });
-            if (status.Reason == "removed")
-                gone.Remove(status.Name);
-            if (gone.Count == 0)
-                return;
-        }
+        return Host.RemoveAllAsync(cancellationToken);
     }
 
     public async ValueTask DisposeAsync()
