@@ -126,4 +126,17 @@ public sealed class JoiningTests
         Assert.Equal(NodeStartFailure.Refused, refused.Failure);
         Assert.Contains("belongs to", refused.Message);
     }
+
+    [Fact]
+    public async Task A_taken_gRPC_address_ends_the_start_with_a_sentence()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpAsync("one");
+        var taken = System.Net.IPEndPoint.Parse(one.Node.GrpcAddress!);
+
+        NodeStartException failed = await Assert.ThrowsAsync<NodeStartException>(() => cluster.UpAsync("two", options => options with { Grpc = taken }));
+
+        Assert.Equal(NodeStartFailure.Failed, failed.Failure);
+        Assert.Contains(taken.ToString(), failed.Message);
+    }
 }

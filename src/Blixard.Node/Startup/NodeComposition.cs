@@ -244,7 +244,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         NodeCluster cluster = _cluster!;
         try
         {
-            _grpc = await GrpcServer.StartAsync(
+            _grpc ??= await GrpcServer.StartAsync(
                 new GrpcServerOptions { Address = _grpcAddress, Certificate = _certificate }, _dispatcher!, _loggers, cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e)
@@ -301,17 +301,20 @@ internal sealed partial class NodeComposition : IAsyncDisposable
                 {
                     if (KeyLoader.TryLoad(_directory.KeyPath, _memory.Current?.EndpointId, out string problem) is { } key)
                     {
-                        await BindAsync(key, _stopping.Token).ConfigureAwait(false);
+                        // What was reached before a failure stays.
+                        if (_certificate is null)
+                            await BindAsync(key, _stopping.Token).ConfigureAwait(false);
                         await ServeOthersAsync(key, _stopping.Token).ConfigureAwait(false);
                         return;
                     }
 
                     _p2p.Degrade(problem);
                 }
-                catch (Exception e) when (e is NodeStartException or MembershipException or StoreUnavailableException or IOException && told != e.Message)
+                catch (Exception e) when (e is NodeStartException or MembershipException or StoreUnavailableException or IOException or UnauthorizedAccessException)
                 {
+                    if (told != e.Message)
+                        LoseKey($"The key can be read again, but: {e.Message}");
                     told = e.Message;
-                    LoseKey($"The key can be read again, but: {e.Message}");
                 }
             }
         }
