@@ -21,7 +21,8 @@ public sealed record ConnectionConfiguration
 {
     /// <summary>
     /// How long nothing may arrive before the connection is given up (RFC 9000 §10.1). The smaller of both ends' values counts, and
-    /// never less than three probe timeouts. Also bounds the handshake. Zero: no limit from this end. Default 30 s, at most one day.
+    /// never less than three probe timeouts. Also bounds the handshake. Zero: no limit from this end, and none for a handshake that gets no
+    /// answer. Default 30 s, at most one day.
     /// </summary>
     public TimeSpan MaxIdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
