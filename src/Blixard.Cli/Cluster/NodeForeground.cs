@@ -21,7 +21,7 @@ internal static class NodeForeground
                 console.UseUtcTimestamp = true;
             })
             .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
-            .AddFilter("Microsoft.AspNetCore", LogLevel.Warning));
+            .AddFilter("Microsoft", LogLevel.Warning));
         BlixardNode node = await BlixardNode.StartAsync(options, start, loggers, cancellationToken).ConfigureAwait(false);
         Task showing = ShowAsync(node, output);
         try
