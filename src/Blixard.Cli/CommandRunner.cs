@@ -13,6 +13,9 @@ internal static class CommandRunner
     /// <summary>Machine-readable output; every command has it.</summary>
     public static Option<bool> JsonOption { get; } = new("--json") { Description = "Print JSON: one object, or one a line for what goes on.", Recursive = true };
 
+    /// <summary>How long a command may take to end in order after Ctrl-C or SIGTERM: the demo has three nodes and a VM to end.</summary>
+    public static TimeSpan StopLimit { get; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Gives a command its body.</summary>
     public static void Handle(Command command, Func<ParseResult, CommandOutput, CancellationToken, Task<ExitCode>> body) =>
         command.SetAction(async (result, cancellationToken) =>

@@ -27,7 +27,7 @@ if (result.Errors.Count > 0)
     return (int)ExitCode.Usage;
 }
 
-return await result.InvokeAsync();
+return await result.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = CommandRunner.StopLimit });
 
 static IEnumerable<string> Names(System.CommandLine.Parsing.CommandResult command) =>
     command.Parent is System.CommandLine.Parsing.CommandResult parent ? [.. Names(parent), command.Command.Name] : [];

@@ -17,7 +17,7 @@ internal static class JoinCommand
         options.AddTo(command);
         CommandRunner.Handle(command, (result, output, cancellationToken) =>
             JoinTicket.TryParse(result.GetRequiredValue(ticket), out JoinTicket? parsed, out string? problem)
-                ? NodeForeground.RunAsync(options.Read(result), new NodeStart.Join(parsed), output, cancellationToken)
+                ? NodeForeground.RunAsync(options.Read(result), new NodeStart.Join(parsed), options.IsVerbose(result), output, cancellationToken)
                 : throw new CommandException(ExitCode.Usage, problem));
         return command;
     }

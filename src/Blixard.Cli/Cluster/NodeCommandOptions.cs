@@ -23,13 +23,18 @@ internal sealed class NodeCommandOptions
     private readonly Option<long?> _memory = new("--memory") { Description = "Memory for VMs in MiB. Default: three quarters of the machine's.", HelpName = "MIB" };
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for placement.", HelpName = "KEY=VALUE" };
 
+    private readonly Option<bool> _verbose = new("--verbose") { Description = "Log on stderr what happens inside, not only what goes wrong." };
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(LocalNode.DataDirectoryOption);
-        foreach (Option option in new Option[] { _name, _bind, _grpc, _noP2p, _cpus, _memory, _labels })
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _noP2p, _cpus, _memory, _labels, _verbose })
             command.Options.Add(option);
     }
+
+    /// <summary>Whether the log is wanted in full.</summary>
+    public bool IsVerbose(ParseResult result) => result.GetValue(_verbose);
 
     /// <summary>The node's options: what the command line says, else what <c>BLIXARD_*</c> variables say, else the defaults.</summary>
     public NodeOptions Read(ParseResult result)

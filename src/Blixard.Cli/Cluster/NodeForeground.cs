@@ -11,7 +11,7 @@ namespace Blixard.Cli.Cluster;
 internal static class NodeForeground
 {
     public static async Task<ExitCode> RunAsync(
-        NodeOptions options, NodeStart start, CommandOutput output, CancellationToken cancellationToken)
+        NodeOptions options, NodeStart start, bool isVerbose, CommandOutput output, CancellationToken cancellationToken)
     {
         using ILoggerFactory loggers = LoggerFactory.Create(logging => logging
             .AddSimpleConsole(console =>
@@ -21,7 +21,10 @@ internal static class NodeForeground
                 console.UseUtcTimestamp = true;
             })
             .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
-            .AddFilter("Microsoft", LogLevel.Warning));
+            .AddFilter("", isVerbose ? LogLevel.Information : LogLevel.Warning)
+            .AddFilter("Microsoft", LogLevel.Warning)
+            // What it would log with its whole stack is thrown as well, and ends up as one sentence.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None));
         BlixardNode node = await BlixardNode.StartAsync(options, start, loggers, cancellationToken).ConfigureAwait(false);
         Task showing = ShowAsync(node, output);
         try

@@ -10,7 +10,7 @@ internal static class StatusJson
 {
     public static JsonObject Create(StatusResponse status) => new()
     {
-        ["cluster"] = new JsonObject { ["id"] = status.ClusterId, ["engine"] = status.Engine, ["leader"] = status.Leader },
+        ["cluster"] = new JsonObject { ["id"] = status.ClusterId, ["engine"] = status.Engine, ["leader"] = status.Leader, ["reason"] = status.StoreReason },
         ["self"] = status.Self,
         ["nodes"] = new JsonArray([.. status.Nodes.Select(Node)]),
         ["vms"] = new JsonArray([.. status.Vms.Select(VmJson.Create)]),

@@ -14,21 +14,25 @@ internal static class StatusText
     {
         var parts = new List<string>
         {
-            $"cluster {status.ClusterId}  engine {status.Engine}  leader {(status.Leader.Length > 0 ? status.Leader : "none")}",
+            $"cluster {status.ClusterId}  engine {status.Engine}  leader {(status.Leader.Length > 0 ? status.Leader : "none")}"
+                + (status.StoreReason.Length > 0 ? $"\nVMs and images are as they were known last: {status.StoreReason}" : ""),
             TextTable.Render(
-                ["NODE", "ROLE", "STATE", "P2P", "RTT", "GRPC", "CALLS P2P/GRPC", "ID"],
+                ["NODE", "ROLE", "STATE", "P2P", "RTT", "GRPC", "CALLS", "ID"],
                 status.Nodes.Select(node => (string[])
                 [
                     node.Member.Node.Name + (node.Member.Node.Name == status.Self ? " *" : ""),
                     Name(node.Member.Node.Role),
                     Name(node.State),
-                    P2p(node),
+                    $"{Name(node.P2P.State)} {(node.Member.Node.Name == status.Self ? "" : node.P2P.Remote)}".Trim(),
                     node.P2P.RttMs > 0 ? string.Create(CultureInfo.InvariantCulture, $"{node.P2P.RttMs:0.00} ms") : "",
-                    Grpc(node),
-                    node.Member.Node.Name == status.Self ? "" : $"{node.CallsP2P}/{node.CallsGrpc}",
+                    node.Grpc.State == GrpcState.Reachable ? node.Grpc.Address : $"{Name(node.Grpc.State)} {node.Grpc.Address}".Trim(),
+                    Calls(node),
                     Convert.ToHexStringLower(node.Member.Node.EndpointId.Span[..5]),
                 ])),
         };
+        string notes = string.Join('\n', Notes(status));
+        if (notes.Length > 0)
+            parts.Add(notes);
         if (status.Vms.Count > 0)
             parts.Add(VmText.Table(status.Vms));
         if (status.Images.Count > 0)
@@ -47,15 +51,18 @@ internal static class StatusText
                 char.IsUpper(character) ? (i > 0 ? "-" : "") + char.ToLowerInvariant(character) : character.ToString()));
     }
 
-    private static string P2p(NodeStatus node)
-    {
-        string text = $"{Name(node.P2P.State)} {Name(node.P2P.Path)} {node.P2P.Remote}".Trim();
-        return node.P2P.Reason.Length > 0 ? $"{text} ({node.P2P.Reason})" : text;
-    }
+    // By which way calls of this node went; nothing for a way that none went.
+    private static string Calls(NodeStatus node) => string.Join(
+        ", ", new[] { (Count: node.CallsP2P, Way: "p2p"), (Count: node.CallsGrpc, Way: "grpc") }.Where(way => way.Count > 0).Select(way => $"{way.Count} {way.Way}"));
 
-    private static string Grpc(NodeStatus node)
-    {
-        string text = $"{Name(node.Grpc.State)} {node.Grpc.Address}".Trim();
-        return node.Grpc.Reason.Length > 0 ? $"{text} ({node.Grpc.Reason})" : text;
-    }
+    // Why something is not as it should be is too long for a column; one reason for several nodes is said once.
+    private static IEnumerable<string> Notes(StatusResponse status) => status.Nodes
+        .SelectMany(node => new[]
+        {
+            (Node: node.Member.Node.Name, Text: node.P2P.Reason.Length > 0 ? $"P2P is {Name(node.P2P.State)}: {node.P2P.Reason}" : ""),
+            (Node: node.Member.Node.Name, Text: node.Grpc.Reason.Length > 0 && node.Grpc.Reason != node.P2P.Reason ? $"gRPC is {Name(node.Grpc.State)}: {node.Grpc.Reason}" : ""),
+        })
+        .Where(note => note.Text.Length > 0)
+        .GroupBy(note => note.Text, note => note.Node)
+        .Select(note => $"{string.Join(", ", note)}: {note.Key}");
 }

@@ -17,7 +17,7 @@ internal static class UpCommand
         var command = new Command("up", "Run a node: the first of a new cluster, or one that belongs to a cluster already.") { engine };
         options.AddTo(command);
         CommandRunner.Handle(command, (result, output, cancellationToken) =>
-            NodeForeground.RunAsync(options.Read(result), new NodeStart.Up(), output, cancellationToken));
+            NodeForeground.RunAsync(options.Read(result), new NodeStart.Up(), options.IsVerbose(result), output, cancellationToken));
         return command;
     }
 }

@@ -1,9 +1,20 @@
+using Blixard.MicroVm.Hosting;
+using Blixard.MicroVm.Model;
+using Blixard.MicroVm.Qemu;
+
 namespace Blixard.Cli.Demo;
 
 /// <summary>The nodes of the demo and the folder that holds everything about them.</summary>
 internal sealed class DemoCluster(string folder) : IAsyncDisposable
 {
+    private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_vmLimit = TimeSpan.FromSeconds(15);
+
     private readonly List<DemoNode> _nodes = [];
+    private readonly TaskCompletionSource<DemoNode> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes with the first node whose process ended although it should not have.</summary>
+    public Task<DemoNode> Failed => _failed.Task;
 
     /// <summary>The nodes that were started and have not left, in the order of their start.</summary>
     public IReadOnlyList<DemoNode> Nodes => _nodes;
@@ -13,6 +24,7 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
     {
         DemoNode node = await DemoNode.StartAsync(folder, name, command, cancellationToken).ConfigureAwait(false);
         _nodes.Add(node);
+        _ = WatchAsync(node);
         return node;
     }
 
@@ -35,7 +47,7 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
             The nodes stay up until Ctrl-C. In another terminal:
               ./blixard status --data-dir {directory}
               ./blixard vm run again --image demo --data-dir {directory}
-              ./blixard vm logs again --follow --data-dir {directory}
+              ./blixard vm logs -f again --data-dir {directory}
               ./blixard token create --data-dir {directory}
             """;
     }
@@ -46,6 +58,36 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
         foreach (DemoNode node in _nodes.AsEnumerable().Reverse())
             await node.DisposeAsync().ConfigureAwait(false);
         _nodes.Clear();
+        // VMs outlive nodes, but not the demo.
+        foreach (string directory in Directory.EnumerateDirectories(folder))
+            await EndVmsAsync(directory).ConfigureAwait(false);
         Directory.Delete(folder, recursive: true);
+    }
+
+    private async Task WatchAsync(DemoNode node)
+    {
+        await node.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        if (!node.MayEnd)
+            _failed.TrySetResult(node);
+    }
+
+    // Does what the node would: takes the VMs over, wants none of them, and waits until they are gone.
+    private static async Task EndVmsAsync(string directory)
+    {
+        using var limit = new CancellationTokenSource(s_vmLimit);
+        try
+        {
+            await using VmHost host = await VmHost.OpenAsync(
+                new VmHostOptions { DataDirectory = directory, StopGrace = TimeSpan.Zero },
+                new QemuDriver(new QemuDriverOptions { DataDirectory = directory }),
+                limit.Token).ConfigureAwait(false);
+            host.Apply([]);
+            while (host.GetStatuses().Count > 0)
+                await Task.Delay(s_pollInterval, limit.Token).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or VmException)
+        {
+            await Console.Error.WriteLineAsync($"VMs of {directory} may still run: {exception.Message}").ConfigureAwait(false);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 
 namespace Blixard.Cli.Demo;
 
@@ -14,15 +15,21 @@ internal static class DemoCommand
         var command = new Command("demo", "Show everything on this machine: three nodes, an image, a microVM.") { exit, json, kernel, initramfs };
         CommandRunner.Handle(command, async (result, _, cancellationToken) =>
         {
+            // A summary that cannot be written is said before three nodes have run, not after.
+            await using FileStream? summary = result.GetValue(json) is { } path ? File.Create(path) : null;
             string folder = Directory.CreateTempSubdirectory("blixard-demo-").FullName;
             await using var cluster = new DemoCluster(folder);
             var report = new DemoReport(Console.Out);
             var script = new DemoScript(cluster, report, result.GetRequiredValue(kernel), result.GetRequiredValue(initramfs));
             bool isComplete = await script.RunAsync(cancellationToken).ConfigureAwait(false);
             report.WriteTable();
-            if (result.GetValue(json) is { } path)
-                await File.WriteAllTextAsync(path, report.ToJson() + "\n", cancellationToken).ConfigureAwait(false);
-            if (isComplete && !result.GetValue(exit))
+            if (summary is not null)
+            {
+                await summary.WriteAsync(Encoding.UTF8.GetBytes(report.ToJson() + "\n"), CancellationToken.None).ConfigureAwait(false);
+                await summary.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+
+            if (isComplete && !result.GetValue(exit) && !cancellationToken.IsCancellationRequested)
             {
                 await Console.Out.WriteLineAsync(cluster.HowToPlay()).ConfigureAwait(false);
                 await cluster.WaitAsync(cancellationToken).ConfigureAwait(false);

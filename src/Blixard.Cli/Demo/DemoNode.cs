@@ -34,7 +34,11 @@ internal sealed class DemoNode : IAsyncDisposable
     /// <summary>The process.</summary>
     public int ProcessId => _process.Id;
 
-    public bool HasExited => _process.HasExited;
+    /// <summary>Whether the process may end: it was told to.</summary>
+    public bool MayEnd { get; set; }
+
+    /// <summary>How the process ended, for people.</summary>
+    public string End => Describe(_process.ExitCode);
 
     /// <summary>Starts the process and waits until the node serves.</summary>
     public static async Task<DemoNode> StartAsync(string folder, string name, string[] command, CancellationToken cancellationToken)
@@ -42,19 +46,31 @@ internal sealed class DemoNode : IAsyncDisposable
         string directory = Path.Combine(folder, name);
         string logPath = Path.Combine(folder, $"{name}.log");
         ProcessStartInfo start = SelfProcess.Create(
-            [.. command, "--name", name, "--data-dir", directory, "--bind", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json"]);
+            [.. command, "--name", name, "--data-dir", directory, "--bind", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json", "--verbose"]);
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
         Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task errors = CopyAsync(process.StandardError, logPath);
-        string? line = await process.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false);
+        string? line = null;
+        try
+        {
+            line = await process.StandardOutput.ReadLineAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Nobody else knows of a process that is not ready yet.
+            if (line is null && !process.HasExited)
+                process.Kill();
+        }
+
         if (line is null)
         {
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
             await errors.ConfigureAwait(false);
-            throw new CommandException(ExitCode.Failed, $"node {name} ended: {await File.ReadAllTextAsync(logPath, cancellationToken).ConfigureAwait(false)}");
+            string log = (await File.ReadAllTextAsync(logPath, cancellationToken).ConfigureAwait(false)).Trim();
+            throw new CommandException(ExitCode.Failed, $"node {name} ended before it was ready ({Describe(process.ExitCode)}){(log.Length > 0 ? ": " : "")}{log}");
         }
 
         Task events = CopyAsync(process.StandardOutput, Path.Combine(folder, $"{name}.events"));
@@ -70,6 +86,7 @@ internal sealed class DemoNode : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        MayEnd = true;
         if (!_process.HasExited)
         {
             try
@@ -91,10 +108,14 @@ internal sealed class DemoNode : IAsyncDisposable
             }
         }
 
+        await _process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
         await _draining.ConfigureAwait(false);
         Api.Dispose();
         _process.Dispose();
     }
+
+    // .NET tells 128 + N for a process that signal N ended.
+    private static string Describe(int exitCode) => exitCode > 128 ? $"ended by signal {exitCode - 128}" : $"exit code {exitCode}";
 
     private static async Task CopyAsync(StreamReader reader, string path)
     {

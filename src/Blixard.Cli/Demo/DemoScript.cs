@@ -17,6 +17,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     private const string GuestLine = "blixard-guest: up";
 
     private static readonly TimeSpan s_stepLimit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(100);
 
     private delegate Task<(string Seen, JsonObject Facts)> Body(CancellationToken cancellationToken);
@@ -44,24 +45,45 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     {
         report.Begin(title);
         long start = Stopwatch.GetTimestamp();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(s_stepLimit);
+        string problem;
         try
         {
-            (string seen, JsonObject facts) = await body(limit.Token).ConfigureAwait(false);
+            (string seen, JsonObject facts) = await RunWithinAsync(body, cancellationToken).ConfigureAwait(false);
             report.End(title, ok: true, Stopwatch.GetElapsedTime(start), seen, facts);
             return true;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
-            report.End(title, ok: false, Stopwatch.GetElapsedTime(start), $"did not happen within {s_stepLimit.TotalSeconds} s{await LastStatusAsync().ConfigureAwait(false)}", null);
-            return false;
+            problem = cancellationToken.IsCancellationRequested ? "stopped before it was done"
+                : cluster.Failed.IsCompletedSuccessfully ? ""
+                : $"did not happen within {s_stepLimit.TotalSeconds} s{await LastStatusAsync().ConfigureAwait(false)}";
         }
         catch (Exception exception) when (exception is RpcException or CommandException or IOException)
         {
-            report.End(title, ok: false, Stopwatch.GetElapsedTime(start), exception.Message, null);
-            return false;
+            problem = exception.Message;
         }
+
+        // A node that ended explains all else, such as calls that got no answer; the call may fail a moment before the end is seen.
+        await Task.WhenAny(cluster.Failed, Task.Delay(s_endLimit, CancellationToken.None)).ConfigureAwait(false);
+        if (!cancellationToken.IsCancellationRequested && cluster.Failed.IsCompletedSuccessfully)
+        {
+            DemoNode ended = await cluster.Failed.ConfigureAwait(false);
+            problem = $"node {ended.Name} is gone ({ended.End})";
+        }
+
+        report.End(title, ok: false, Stopwatch.GetElapsedTime(start), problem, null);
+        return false;
+    }
+
+    /// <summary>Runs a step until it is done, its limit is over, or a node is gone that should be there.</summary>
+    private async Task<(string Seen, JsonObject Facts)> RunWithinAsync(Body body, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(s_stepLimit);
+        Task<(string Seen, JsonObject Facts)> step = body(limit.Token);
+        if (await Task.WhenAny(step, cluster.Failed).ConfigureAwait(false) != step)
+            await limit.CancelAsync().ConfigureAwait(false);
+        return await step.ConfigureAwait(false);
     }
 
     private async Task<(string Seen, JsonObject Facts)> StartFirstAsync(CancellationToken cancellationToken)
@@ -181,12 +203,13 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
         await Two.Api.CallAsync(VmMethods.Stop, new StopRequest { Name = VmName }, null, cancellationToken).ConfigureAwait(false);
         StatusResponse status = await UntilVmAsync(Two, VmState.Stopped, cancellationToken).ConfigureAwait(false);
         VmRecord vm = status.Vms.First(vm => vm.Spec.Name == VmName);
-        return ($"{VmName} is stopped: {vm.Status.Reason}", Vms.VmJson.Create(vm));
+        return ($"{VmName} {vm.Status.Reason}", Vms.VmJson.Create(vm));
     }
 
     private async Task<(string Seen, JsonObject Facts)> LeaveAsync(CancellationToken cancellationToken)
     {
         DemoNode two = Two;
+        two.MayEnd = true;
         await two.Api.CallAsync(ClusterMethods.Leave, new LeaveRequest(), null, cancellationToken).ConfigureAwait(false);
         await two.WaitAsync(cancellationToken).ConfigureAwait(false);
         await cluster.RemoveAsync(two).ConfigureAwait(false);
@@ -215,8 +238,6 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     {
         while (true)
         {
-            if (node.HasExited)
-                throw new CommandException(ExitCode.Failed, $"node {node.Name} ended");
             StatusResponse status = await node.StatusAsync(cancellationToken).ConfigureAwait(false);
             if (condition(status))
                 return status;

@@ -27,6 +27,9 @@ internal static class ImageCommand
         await foreach (ImageProgress progress in steps.ConfigureAwait(false))
         {
             image = progress.Image ?? image;
+            // The last answer carries the image; all parts were shown before.
+            if (progress.Part.Length == 0)
+                continue;
             string source = progress.Source.Length > 0 ? $" from {progress.Source}" : "";
             bar.Show($"{progress.Part}{source}", progress.DoneBytes, progress.TotalBytes, progress.BytesPerSecond);
         }

@@ -13,6 +13,9 @@ internal static class ImageJson
         ["name"] = image.Name,
         ["tag"] = image.Tag,
         ["hash"] = Convert.ToHexStringLower(image.Hash.Span),
+        // The catalogue names it; whether anybody still holds it is another matter.
+        ["state"] = image.Nodes.Count > 0 ? "available" : "missing",
+        ["node"] = image.Nodes.FirstOrDefault() ?? "",
         ["sizeBytes"] = image.SizeBytes,
         ["architecture"] = image.Architecture,
         ["kernelArgs"] = image.KernelArgs,

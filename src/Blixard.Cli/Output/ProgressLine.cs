@@ -31,7 +31,7 @@ internal sealed class ProgressLine(TextWriter writer, bool isTerminal) : IAsyncD
         if (state == _shown)
             return;
         _shown = state;
-        writer.WriteLine($"{share}  {what}".TrimStart());
+        writer.WriteLine($"{share}  {what}".Trim());
     }
 
     /// <summary>Ends the line.</summary>

@@ -18,7 +18,7 @@ internal static class VmInspectCommand
             InspectVmResponse response = await caller.CallAsync(
                 VmMethods.Inspect, new InspectVmRequest { Name = result.GetRequiredValue(name) }, null, cancellationToken).ConfigureAwait(false);
             JsonObject json = VmJson.Create(response.Vm);
-            output.Write(json, Output.TextTable.Render(["", ""], json.Select(item => (string[])[item.Key, item.Value?.ToString() ?? ""])));
+            output.Write(json, Output.TextTable.Render(["FIELD", "VALUE"], json.Select(item => (string[])[item.Key, item.Value?.ToString() ?? ""])));
             return ExitCode.Done;
         });
         return command;

@@ -49,7 +49,7 @@ internal static class VmRunCommand
                 },
                 null,
                 cancellationToken).ConfigureAwait(false);
-            output.Write(VmJson.Create(response.Vm), $"{response.Vm.Spec.Name} goes to {response.Vm.Status.Node}: {response.Vm.Status.Reason}");
+            output.Write(VmJson.Create(response.Vm), VmText.WhatNext(response.Vm, $"is placed on {response.Vm.Status.Node} ({response.Vm.Status.Reason}), which fetches the image if it must, and starts it"));
             return ExitCode.Done;
         });
         return command;

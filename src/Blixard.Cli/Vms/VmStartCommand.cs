@@ -16,7 +16,7 @@ internal static class VmStartCommand
         {
             StartResponse response = await caller.CallAsync(
                 VmMethods.Start, new StartRequest { Name = result.GetRequiredValue(name) }, null, cancellationToken).ConfigureAwait(false);
-            output.Write(VmJson.Create(response.Vm), $"{response.Vm.Spec.Name} is to run on {response.Vm.Status.Node}");
+            output.Write(VmJson.Create(response.Vm), VmText.WhatNext(response.Vm, $"is being started on {response.Vm.Status.Node}"));
             return ExitCode.Done;
         });
         return command;

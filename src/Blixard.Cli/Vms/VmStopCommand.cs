@@ -28,7 +28,7 @@ internal static class VmStopCommand
                 new StopRequest { Name = result.GetRequiredValue(name), Grace = Duration.FromTimeSpan(result.GetValue(grace)) },
                 null,
                 cancellationToken).ConfigureAwait(false);
-            output.Write(VmJson.Create(response.Vm), $"{response.Vm.Spec.Name} is to stop");
+            output.Write(VmJson.Create(response.Vm), $"{response.Vm.Spec.Name} is being stopped; 'blixard vm ls' shows when it has");
             return ExitCode.Done;
         });
         return command;

@@ -17,6 +17,18 @@ internal static class VmText
             vm.Spec.Image,
             $"{vm.Spec.Vcpus}",
             $"{vm.Spec.MemoryMib} MiB",
-            vm.Status?.Reason ?? "",
+            Reason(vm),
         ]));
+
+    /// <summary>What becomes of a VM that shall run, and how to see it.</summary>
+    public static string WhatNext(VmRecord vm, string what) =>
+        $"{vm.Spec.Name} {what}\nIts state: blixard vm ls    its console: blixard vm logs -f {vm.Spec.Name}";
+
+    // "running" as the reason of running says nothing; how it runs does.
+    private static string Reason(VmRecord vm) => vm.Status switch
+    {
+        { State: VmState.Running, Acceleration: { Length: > 0 } acceleration } => $"on {acceleration}",
+        { } status => status.Reason,
+        null => "",
+    };
 }

@@ -245,7 +245,7 @@ internal sealed partial class P2pEndpoint(
             LogDegraded(reason);
     }
 
-    [LoggerMessage(EventId = 6101, EventName = "P2pDegraded", Level = LogLevel.Warning, Message = "P2P is not ready: {Reason} The node goes on without and tries again")]
+    [LoggerMessage(EventId = 6101, EventName = "P2pDegraded", Level = LogLevel.Warning, Message = "The node goes on without P2P and tries again: {Reason}")]
     private partial void LogDegraded(string reason);
 
     [LoggerMessage(EventId = 6102, EventName = "P2pConnectionFailed", Level = LogLevel.Error, Message = "Serving a connection of {Peer} failed")]

@@ -53,7 +53,10 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
             throw new RpcException(code, $"The VM {spec.Name} fits nowhere: {decision.Reason}.");
         }
 
-        return new RunResponse { Vm = await cluster.Vms.CreateAsync(spec, node, cancellationToken).ConfigureAwait(false) };
+        var response = new RunResponse { Vm = await cluster.Vms.CreateAsync(spec, node, cancellationToken).ConfigureAwait(false) };
+        // Nobody has reported about it yet: the answer says why it goes there.
+        response.Vm.Status.Reason = decision.Reason;
+        return response;
     }
 
     private PlacementNode Describe(Iroh.Base.EndpointId id, Member member, IReadOnlyList<VmRecord> vms)
@@ -132,7 +135,7 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
         ConsoleInput first, IAsyncEnumerator<ConsoleInput> rest, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using ConsoleConnection console = await Failures.ExplainAsync(
-            host().AttachConsoleAsync(first.Name, cancellationToken).AsTask()).ConfigureAwait(false);
+            AttachAsync(first.Name, cancellationToken)).ConfigureAwait(false);
         yield return new ConsoleOutput();
         using var detaching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task typing = TypeAsync(console.Stream, first, rest, detaching.Token);
@@ -148,6 +151,9 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
             await typing.ConfigureAwait(false);
         }
     }
+
+    private async Task<ConsoleConnection> AttachAsync(string name, CancellationToken cancellationToken) =>
+        await host().AttachConsoleAsync(name, cancellationToken).ConfigureAwait(false);
 
     // A guest that ends takes its console with it: that is the end of the output, not a failure.
     private static async Task<int> ReadAsync(Stream console, byte[] buffer, CancellationToken cancellationToken)

@@ -21,6 +21,7 @@ using Blixard.Rpc.Services;
 using Blixard.V1;
 using Iroh.Base;
 using Iroh.Cryptography;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 
 namespace Blixard.Node.Startup;
@@ -112,7 +113,6 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _waitingForKey.ConfigureAwait(false);
-        Events.Publish(new StoppedEvent(Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped"));
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
         if (_vms is not null)
@@ -130,6 +130,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _peers.Dispose();
         _certificate?.Dispose();
         _metrics.Dispose();
+        Events.Publish(new StoppedEvent(Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped"));
         Events.Complete();
         File.Delete(_directory.ApiSocketPath);
         _directory.Dispose();
@@ -249,7 +250,10 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         }
         catch (IOException e)
         {
-            throw new NodeStartException(NodeStartFailure.Failed, $"gRPC cannot be served at {_grpcAddress}: {e.Message}", e);
+            string why = e.InnerException is AddressInUseException
+                ? "another program uses the port. Choose another with --grpc, or port 0 for any free one."
+                : e.Message;
+            throw new NodeStartException(NodeStartFailure.Failed, $"gRPC cannot be served at {_grpcAddress}: {why}", e);
         }
 
         if (cluster.IsStoreHere)
@@ -346,6 +350,6 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         Note(file => file with { Servers = servers });
     }
 
-    [LoggerMessage(EventId = 6001, EventName = "KeyUnusable", Level = LogLevel.Error, Message = "{Problem} The node serves its local API only, and tries again")]
+    [LoggerMessage(EventId = 6001, EventName = "KeyUnusable", Level = LogLevel.Error, Message = "The node serves its local API only, and tries again: {Problem}")]
     private partial void LogNoKey(string problem);
 }

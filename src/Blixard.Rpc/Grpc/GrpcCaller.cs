@@ -215,7 +215,8 @@ internal sealed class GrpcClientCall(
                     stage = RpcFailureStage.NotSent;
             }
         }
-        string what = e.InnerException is { } inner ? $"{e.Message} ({inner.Message})" : e.Message;
+        // Most messages of HttpClient repeat their cause's.
+        string what = e.InnerException is { } inner && !e.Message.Contains(inner.Message, StringComparison.Ordinal) ? $"{e.Message} ({inner.Message})" : e.Message;
         return new RpcException(code, $"{Method}: {what}", stage, default, e);
     }
 

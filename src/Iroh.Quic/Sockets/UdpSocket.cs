@@ -80,11 +80,11 @@ internal abstract class UdpSocket : IDisposable
         string what = error switch
         {
             SocketError.AddressAlreadyInUse => $"port {local.Port}/udp on {local.Address} is already in use by another program: "
-                + $"choose another port with {nameof(QuicEndpointOptions)}.{nameof(QuicEndpointOptions.LocalEndPoints)}, or port 0 for any free one",
+                + "choose another port, or port 0 for any free one",
             SocketError.AccessDenied => $"this user may not bind port {local.Port}/udp on {local.Address}: choose a port from 1024 on",
             SocketError.AddressNotAvailable => $"{local.Address} is not an address of this machine: choose one that is, or the unspecified address",
             SocketError.AddressFamilyNotSupported => $"this machine has no {(local.AddressFamily == AddressFamily.InterNetwork ? "IPv4" : "IPv6")}: "
-                + $"leave {local.Address} out of {nameof(QuicEndpointOptions)}.{nameof(QuicEndpointOptions.LocalEndPoints)}",
+                + $"leave {local.Address} out of the addresses to bind",
             _ => $"{local} cannot be bound: {systemText}",
         };
         return new QuicBindException(local, error, what);
