@@ -17,6 +17,9 @@ internal sealed class CliProcess : IAsyncDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    /// <summary>The process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>Starts the command.</summary>
     public static CliProcess Start(params string[] arguments)
     {
@@ -34,9 +37,7 @@ internal sealed class CliProcess : IAsyncDisposable
     {
         await using CliProcess process = Start(arguments);
         process._process.StandardInput.Close();
-        string output = await process._process.StandardOutput.ReadToEndAsync(Cancel);
-        await process._process.WaitForExitAsync(Cancel);
-        return new CliResult(process._process.ExitCode, output, await process._errors);
+        return await process.WaitAsync();
     }
 
     /// <summary>The next line of output as JSON.</summary>
@@ -55,6 +56,48 @@ internal sealed class CliProcess : IAsyncDisposable
             if (line["event"]!.GetValue<string>() == name)
                 return line;
         }
+    }
+
+    /// <summary>SIGKILL, and waits for the end.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(Cancel);
+    }
+
+    /// <summary>Sends a signal, such as "INT" for Ctrl-C, and waits for the end.</summary>
+    public async Task<CliResult> EndAsync(string signal)
+    {
+        using Process kill = Process.Start("kill", ["-s", signal, $"{Id}"]);
+        await kill.WaitForExitAsync(Cancel);
+        return await WaitAsync();
+    }
+
+    /// <summary>Waits until the command ends by itself; the result has the output that was not read before.</summary>
+    public async Task<CliResult> WaitAsync()
+    {
+        string output = await _process.StandardOutput.ReadToEndAsync(Cancel);
+        await _process.WaitForExitAsync(Cancel);
+        return new CliResult(_process.ExitCode, output, await _errors);
+    }
+
+    /// <summary>Types into the command.</summary>
+    public async Task TypeAsync(string text)
+    {
+        await _process.StandardInput.WriteAsync(text);
+        await _process.StandardInput.FlushAsync(Cancel);
+    }
+
+    /// <summary>Reads output up to a line that contains a text, and returns the line.</summary>
+    public async Task<string> ReadUntilAsync(string text)
+    {
+        while (await _process.StandardOutput.ReadLineAsync(Cancel) is { } line)
+        {
+            if (line.Contains(text, StringComparison.Ordinal))
+                return line;
+        }
+
+        throw new InvalidOperationException($"The command ended before it said '{text}': {await _errors}");
     }
 
     public async ValueTask DisposeAsync()

@@ -182,16 +182,21 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     {
         StatusResponse status = await UntilVmAsync(Two, VmState.Running, cancellationToken).ConfigureAwait(false);
         var console = new StringBuilder();
+        int end = -1;
         await foreach (LogsResponse piece in Two.Api.StreamAsync(
             VmMethods.Logs, new LogsRequest { Name = VmName, Follow = true }, null, cancellationToken).ConfigureAwait(false))
         {
             console.Append(Encoding.UTF8.GetString(piece.Data.Span));
             int line = console.ToString().IndexOf(GuestLine, StringComparison.Ordinal);
-            if (line >= 0 && console.ToString().IndexOf('\n', line) >= 0)
+            end = line < 0 ? -1 : console.ToString().IndexOf('\n', line);
+            if (end >= 0)
                 break;
         }
 
-        string[] lines = [.. console.ToString().Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0).TakeLast(3)];
+        if (end < 0)
+            throw new CommandException(ExitCode.Failed, $"the console ended before the guest said that it is up: {console}");
+        // What came after that line is a shell that asks the terminal for its size: nothing to print.
+        string[] lines = [.. console.ToString()[..end].Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0).TakeLast(3)];
         string acceleration = status.Vms.First(vm => vm.Spec.Name == VmName).Status.Acceleration;
         return (
             $"runs on {acceleration}\n{string.Join('\n', lines.Select(line => $"| {line}"))}",
@@ -210,7 +215,16 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     {
         DemoNode two = Two;
         two.MayEnd = true;
-        await two.Api.CallAsync(ClusterMethods.Leave, new LeaveRequest(), null, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await two.Api.CallAsync(ClusterMethods.Leave, new LeaveRequest(), null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RpcException exception) when (exception.IsTransportFailure)
+        {
+            await two.WaitAsync(cancellationToken).ConfigureAwait(false);
+            throw new CommandException(ExitCode.Failed, $"node two is gone ({two.End}) before it had left", exception);
+        }
+
         await two.WaitAsync(cancellationToken).ConfigureAwait(false);
         await cluster.RemoveAsync(two).ConfigureAwait(false);
         var lists = new List<string>();

@@ -44,8 +44,12 @@ internal static class Failures
             ArgumentException => RpcStatusCode.InvalidArgument,
             _ => null,
         };
-        return code is { } known ? new RpcException(known, e.Message, inner: e) : null;
+        return code is { } known ? new RpcException(known, Text(e), inner: e) : null;
     }
+
+    // The name of a method's parameter, which .NET adds, says nothing to a caller far away.
+    private static string Text(Exception e) =>
+        e is ArgumentException { ParamName: { } parameter } ? e.Message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal) : e.Message;
 
     private static RpcStatusCode CodeOf(MembershipFailure failure) => failure switch
     {

@@ -115,6 +115,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         await _waitingForKey.ConfigureAwait(false);
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
+        string reason = (Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped") + RunningVms();
         if (_vms is not null)
             await _vms.DisposeAsync().ConfigureAwait(false);
         if (_publisher is not null)
@@ -130,11 +131,18 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _peers.Dispose();
         _certificate?.Dispose();
         _metrics.Dispose();
-        Events.Publish(new StoppedEvent(Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped"));
+        Events.Publish(new StoppedEvent(reason));
         Events.Complete();
         File.Delete(_directory.ApiSocketPath);
         _directory.Dispose();
         _stopping.Dispose();
+    }
+
+    // Nobody should wonder about QEMU processes later.
+    private string RunningVms()
+    {
+        string names = _vms is null ? "" : string.Join(", ", _vms.Running);
+        return names.Length > 0 ? $"; these VMs go on running, and the next start takes them over: {names}" : "";
     }
 
     private async Task StartAsync(StartPlan plan, CancellationToken cancellationToken)

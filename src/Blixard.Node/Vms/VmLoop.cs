@@ -45,6 +45,10 @@ internal sealed class VmLoop : IAsyncDisposable
     /// <summary>The host of this machine's VMs.</summary>
     public VmHost Host => _host ?? throw new InvalidOperationException("the loop has not been started");
 
+    /// <summary>The names of the VMs that run now.</summary>
+    public IReadOnlyList<string> Running =>
+        [.. (_host?.GetStatuses() ?? []).Where(status => status.State is VmState.Running or VmState.Starting).Select(status => status.Name)];
+
     /// <summary>Begins with a host whose <see cref="VmHostOptions.Prepare"/> is <see cref="PrepareAsync"/>; owns it from now on.</summary>
     public void Start(VmHost host)
     {

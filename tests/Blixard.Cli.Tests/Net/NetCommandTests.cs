@@ -161,6 +161,15 @@ public sealed class NetCommandTests : IDisposable
         await peer.CallAsync("echo", new { connection = accepted["connection"]!.GetValue<int>() }, cancel);
     }
 
+    [Fact]
+    public async Task Listening_ends_in_order_with_Ctrl_C()
+    {
+        (CliProcess listener, string _) = await ListenAsync();
+        await using CliProcess owned = listener;
+        CliResult end = await listener.EndAsync("INT");
+        Assert.Equal((0, "", ""), (end.ExitCode, end.Output, end.Errors));
+    }
+
     private static async Task<(CliProcess Process, string Ticket)> ListenAsync()
     {
         CliProcess process = CliProcess.Start("net", "listen", "--alpn", Protocol, "--echo", "--bind", "127.0.0.1:0", "--no-relay", "--json");
