@@ -21,13 +21,17 @@ internal sealed class CliProcess : IAsyncDisposable
     public int Id => _process.Id;
 
     /// <summary>Starts the command.</summary>
-    public static CliProcess Start(params string[] arguments)
+    public static CliProcess Start(params string[] arguments) => StartIn(Path.GetTempPath(), arguments);
+
+    /// <summary>Starts the command with a folder of its own for temporary files.</summary>
+    public static CliProcess StartIn(string temporaryFolder, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "blixard.dll"), .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            Environment = { ["TMPDIR"] = temporaryFolder },
         };
         return new CliProcess(Process.Start(start)!);
     }

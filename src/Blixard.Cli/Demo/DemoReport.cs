@@ -26,6 +26,7 @@ internal sealed class DemoReport(TextWriter writer)
     /// <summary>Ends the step that was begun.</summary>
     public void End(string title, bool ok, TimeSpan duration, string seen, JsonObject? facts)
     {
+        seen = seen.Trim();
         _steps.Add(new Step(title, ok, duration, seen, facts));
         writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(ok ? "ok" : "FAILED")} ({duration.TotalSeconds:0.0} s)"));
         foreach (string line in seen.Split('\n', StringSplitOptions.RemoveEmptyEntries))
