@@ -115,21 +115,26 @@ public sealed class ClusterCommandTests
             (1, $"pid {cluster.Process("one").Id}", "one", ["up"]),
             (2, "not a join ticket", "three", ["join", "hello"]),
             (2, "damaged", "three", ["join", used[..^4]]),
-            (4, "used up", "three", ["join", used, "--bind", "127.0.0.1:0"]),
-            (4, "expired", "three", ["join", expired, "--bind", "127.0.0.1:0"]),
-            (4, "is called two", "three", ["join", fresh, "--bind", "127.0.0.1:0", "--name", "two"]),
+            (4, "used up", "n5", ["join", used, "--bind", "127.0.0.1:0"]),
+            (4, "expired", "n6", ["join", expired, "--bind", "127.0.0.1:0"]),
+            (4, "is called two", "n7", ["join", fresh, "--bind", "127.0.0.1:0", "--name", "two"]),
             (2, "--bind takes IP:PORT", "three", ["up", "--bind", "here"]),
-            (1, "--grpc", "four", ["up", "--bind", "127.0.0.1:0", "--grpc", Text(one["grpc"])]),
+            (1, "--grpc", "n8", ["up", "--bind", "127.0.0.1:0", "--grpc", Text(one["grpc"])]),
         ];
-        foreach ((int code, string says, string node, string[] command) in cases)
-        {
-            CliResult result = await cluster.RunAsync(node, [.. command, "--json"]);
-            string what = $"{string.Join(' ', command)} ended with {result.ExitCode}: {result.Errors}";
-            Assert.True(result.ExitCode == code, what);
-            Assert.True(result.Output.Length == 0, $"{what}, and printed {result.Output}");
-            Assert.True(result.Errors.StartsWith("error: ", StringComparison.Ordinal) && result.Errors.Contains(says, StringComparison.Ordinal), what);
-            Assert.DoesNotContain("   at ", result.Errors);
-        }
+        // None changes anything, and each that starts a node has a directory of its own: they may run side by side.
+        await Parallel.ForEachAsync(
+            cases,
+            new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = TestContext.Current.CancellationToken },
+            async (item, _) => AssertFails(await cluster.RunAsync(item.Node, [.. item.Command, "--json"]), item.Code, item.Says, string.Join(' ', item.Command)));
+    }
+
+    private static void AssertFails(CliResult result, int code, string says, string command)
+    {
+        string what = $"{command} ended with {result.ExitCode}: {result.Errors}";
+        Assert.True(result.ExitCode == code, what);
+        Assert.True(result.Output.Length == 0, $"{what}, and printed {result.Output}");
+        Assert.True(result.Errors.StartsWith("error: ", StringComparison.Ordinal) && result.Errors.Contains(says, StringComparison.Ordinal), what);
+        Assert.DoesNotContain("   at ", result.Errors);
     }
 
     [Fact]
