@@ -236,7 +236,7 @@ internal sealed partial class P2pEndpoint(
         if (state == P2pState.Ready && Endpoint is { } endpoint)
         {
             status.Path = P2pPathKind.Direct;
-            status.Remote = string.Join(", ", endpoint.BoundSockets);
+            status.Remote = string.Join(", ", endpoint.Address.DirectAddresses);
         }
 
         self.P2p = status;
