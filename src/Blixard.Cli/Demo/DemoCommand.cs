@@ -10,31 +10,23 @@ internal static class DemoCommand
     {
         var exit = new Option<bool>("--exit") { Description = "End everything after the last step instead of staying up for playing." };
         var json = new Option<string?>("--json") { Description = "Write the summary to this file.", HelpName = "FILE" };
-        var kernel = new Option<string>("--kernel")
+        var kernel = new Option<string?>("--kernel") { Description = "The guest's kernel. Default: the one that ./demo packed.", HelpName = "FILE" };
+        var initramfs = new Option<string?>("--initramfs")
         {
-            Description = "The guest's kernel. Default: the one that ./demo packed.", DefaultValueFactory = _ => GuestFile("vmlinuz"), HelpName = "FILE",
-        };
-        var initramfs = new Option<string>("--initramfs")
-        {
-            Description = "The guest's initial RAM file system. Default: the one that ./demo packed.",
-            DefaultValueFactory = _ => GuestFile("initramfs.cpio.gz"),
-            HelpName = "FILE",
+            Description = "The guest's initial RAM file system. Default: the one that ./demo packed.", HelpName = "FILE",
         };
         var command = new Command("demo", "Show everything on this machine: three nodes, an image, a microVM.") { exit, json, kernel, initramfs };
         CommandRunner.Handle(command, async (result, _, cancellationToken) =>
         {
-            foreach (string file in new[] { result.GetRequiredValue(kernel), result.GetRequiredValue(initramfs) })
-            {
-                if (!File.Exists(file))
-                    throw new CommandException(ExitCode.Failed, $"There is no guest to boot: {file} does not exist. ./demo packs one; or name your own with --kernel and --initramfs.");
-            }
+            string kernelPath = result.GetValue(kernel) ?? GuestFile("vmlinuz");
+            string initramfsPath = result.GetValue(initramfs) ?? GuestFile("initramfs.cpio.gz");
 
             // A summary that cannot be written is said before three nodes have run, not after.
             await using FileStream? summary = result.GetValue(json) is { } path ? File.Create(path) : null;
             string folder = Directory.CreateTempSubdirectory("blixard-demo-").FullName;
             await using var cluster = new DemoCluster(folder);
             var report = new DemoReport(Console.Out);
-            var script = new DemoScript(cluster, report, result.GetRequiredValue(kernel), result.GetRequiredValue(initramfs));
+            var script = new DemoScript(cluster, report, kernelPath, initramfsPath);
             bool isComplete = await script.RunAsync(cancellationToken).ConfigureAwait(false);
             report.WriteTable();
             if (summary is not null)
@@ -54,12 +46,15 @@ internal static class DemoCommand
         return command;
     }
 
-    /// <summary>Where the ./demo script keeps the guest: in the user's cache (XDG base directory specification).</summary>
+    /// <summary>A file of the guest that the ./demo script keeps in the user's cache (XDG base directory specification).</summary>
     private static string GuestFile(string name)
     {
         string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
         if (string.IsNullOrEmpty(cache))
             cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(cache, "blixard", "guest", name);
+        string path = Path.Combine(cache, "blixard", "guest", name);
+        return File.Exists(path)
+            ? path
+            : throw new CommandException(ExitCode.Failed, $"There is no guest to boot: {path} does not exist. ./demo packs one; or name your own with --kernel and --initramfs.");
     }
 }
