@@ -6,7 +6,7 @@ using Blixard.Cli.Images;
 using Blixard.Cli.Net;
 using Blixard.Cli.Vms;
 
-var root = new RootCommand("Blixard: microVMs on machines that share no network.");
+var root = new RootCommand("Blixard: microVMs on machines that know each other by key.");
 root.Options.Add(CommandRunner.JsonOption);
 root.Subcommands.Add(UpCommand.Create());
 root.Subcommands.Add(JoinCommand.Create());
