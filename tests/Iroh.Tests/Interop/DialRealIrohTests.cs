@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Iroh.Base;
 
 namespace Iroh.Tests.Interop;
@@ -27,6 +28,17 @@ public sealed class DialRealIrohTests(RealIroh real) : InteropSuite(real), IClas
         IrohConnectException exception = await Assert.ThrowsAsync<IrohConnectException>(
             () => Real.Ours.ConnectAsync(wrong, RealIroh.Protocol, Cancel));
         Assert.Equal(IrohConnectFailure.WrongEndpointId, exception.Failure);
+    }
+
+    [Fact]
+    public async Task A_retry_of_theirs_is_followed_to_a_connection()
+    {
+        JsonNode bound = await Real.CallAsync("bind", new { alpns = new[] { RealIroh.Protocol }, address = "127.0.0.1:0", retry = true });
+        Task<JsonNode> accepted = Real.CallAsync("accept", new { endpoint = bound["endpoint"]!.GetValue<int>() });
+        EndpointAddress address = EndpointTicket.Parse(bound["ticket"]!.GetValue<string>()).Address;
+        await using IrohConnection connection = await Real.Ours.ConnectAsync(address, RealIroh.Protocol, Cancel);
+        Assert.Equal(address.Id, connection.RemoteId);
+        Assert.Equal(Real.Ours.Id.ToString(), (await accepted)["remoteId"]!.GetValue<string>());
     }
 
     private protected override Task<InteropConnection> ConnectAsync() => Real.DialTheirsAsync();

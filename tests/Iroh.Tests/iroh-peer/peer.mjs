@@ -22,10 +22,15 @@ const pattern = (offset, length, seed) => {
 };
 
 // Accepts for as long as the endpoint lives: a handshake goes on only once it is accepted, also one that is to fail.
-const acceptAll = async (endpoint, queue) => {
+// With retry, a client has to show first that it receives at its address (RFC 9000 §8.1.2).
+const acceptAll = async (endpoint, queue, retry) => {
   for (;;) {
     const incoming = await endpoint.acceptNext();
     if (!incoming) return;
+    if (retry && !await incoming.remoteAddrValidated()) {
+      await incoming.retry();
+      continue;
+    }
     (async () => queue.put(await (await incoming.accept()).connect()))().catch(() => {});
   }
 };
@@ -40,7 +45,7 @@ const accepted = new Map();
 const streamPair = (bi) => keep({ send: bi.send, recv: bi.recv });
 
 const ops = {
-  async bind({ seed, alpns, address }) {
+  async bind({ seed, alpns, address, retry }) {
     const builder = Endpoint.builder();
     presetMinimal(builder);
     builder.relayMode(RelayMode.disabled());
@@ -51,7 +56,7 @@ const ops = {
     const addr = endpoint.addr();
     const name = keep(endpoint);
     accepted.set(name, new Queue());
-    acceptAll(endpoint, accepted.get(name)).catch(() => {});
+    acceptAll(endpoint, accepted.get(name), retry ?? false).catch(() => {});
     return {
       endpoint: name,
       endpointId: endpoint.id().toString(),
