@@ -51,7 +51,7 @@ internal sealed partial class P2pEndpoint(
     /// <summary>The link to a member; null if there is none at the moment.</summary>
     public LinkStatus? TryGetLink(EndpointId peer) => Volatile.Read(ref _connector)?.TryGetLink(peer);
 
-    /// <summary>Says why P2P cannot be had for now.</summary>
+    /// <summary>Says why P2P cannot be had at the moment.</summary>
     public void Degrade(string reason) => Show(P2pState.Degraded, reason);
 
     /// <summary>Tries once to bind. The outcome is in the node's status.</summary>
