@@ -26,13 +26,27 @@ need_packages() {
     echo "setup: installing ${missing[*]}" >&2
     local log
     log=$(mktemp)
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    if ! install_packages "${missing[@]}" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         fail "could not install ${missing[*]}"
     fi
     rm -f "$log"
 }
+
+# install_packages PACKAGE... without starting their services. Debian would start, now and at every boot, an etcd that listens on
+# localhost; our nodes start their own below their data directory. A machine's own policy-rc.d stays as it is.
+install_packages() (
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || exit 1
+    # Only if it came just now: an etcd that was there before is somebody's.
+    [[ " $* " != *" etcd-server "* ]] || { update-rc.d etcd disable && service etcd stop; }
+)
 
 need_dotnet() {
     if ! command -v dotnet >/dev/null 2>&1; then
