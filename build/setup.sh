@@ -35,7 +35,7 @@ need_packages() {
 }
 
 # install_packages PACKAGE... without starting their services. Debian would start, now and at every boot, an etcd that listens on
-# localhost; our nodes start their own below their data directory. A machine's own policy-rc.d stays as it is.
+# localhost; our nodes start their own below their data directory. A machine's own policy-rc.d decides where there is one.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
@@ -45,7 +45,7 @@ install_packages() (
     fi
     apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || exit 1
     # Only if it came just now: an etcd that was there before is somebody's.
-    [[ " $* " != *" etcd-server "* ]] || { update-rc.d etcd disable && service etcd stop; }
+    [[ " $* " != *" etcd-server "* ]] || update-rc.d etcd disable
 )
 
 need_dotnet() {
