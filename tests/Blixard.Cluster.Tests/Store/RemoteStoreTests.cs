@@ -1,6 +1,7 @@
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
 using Blixard.Rpc.Calls;
+using Blixard.Testing.Store;
 using Blixard.V1;
 using Iroh.Cryptography;
 

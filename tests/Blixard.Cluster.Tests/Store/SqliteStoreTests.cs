@@ -1,4 +1,5 @@
 using Blixard.Cluster.Store;
+using Blixard.Testing.Store;
 
 namespace Blixard.Cluster.Tests.Store;
 

@@ -2,7 +2,7 @@ using System.Text;
 using Blixard.Cluster.Store;
 using Iroh.Cryptography;
 
-namespace Blixard.Cluster.Tests.Store;
+namespace Blixard.Testing.Store;
 
 /// <summary>What every engine of <see cref="IClusterStore"/> must do. Each engine's test class derives from it.</summary>
 public abstract class ClusterStoreSuite
