@@ -29,6 +29,9 @@ public sealed class BlixardNode : IAsyncDisposable
     /// <summary>Where others reach its gRPC, "host:port"; null while it is not served.</summary>
     public string? GrpcAddress => _composition.Self.GrpcAddress is { Length: > 0 } address ? address : null;
 
+    /// <summary>Where metrics and health are shown, "host:port"; null if they are not.</summary>
+    public string? HttpAddress => _composition.HttpAddress;
+
     /// <summary>The path of the local API's socket.</summary>
     public string ApiSocketPath => _composition.ApiSocketPath;
 

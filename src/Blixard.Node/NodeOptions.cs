@@ -21,6 +21,13 @@ public sealed record NodeOptions
     /// <summary>Where gRPC is served to other nodes; port 0 as in <see cref="Bind"/>. Default: all IPv4 addresses.</summary>
     public IPEndPoint Grpc { get; init; } = new(IPAddress.Any, 0);
 
+    /// <summary>Where metrics and health are shown over plain HTTP; port 0 = any free one. Null, the default: nowhere.</summary>
+    public IPEndPoint? Http { get; init; }
+
+    /// <summary>The OpenTelemetry collector that gets the metrics: an http or https address, with the path /v1/metrics for OTLP over
+    /// HTTP, without a path for OTLP over gRPC. Null, the default: none.</summary>
+    public Uri? Otlp { get; init; }
+
     /// <summary>Whether the node links to others over P2P. False: calls go over gRPC only.</summary>
     public bool P2p { get; init; } = true;
 
@@ -45,7 +52,9 @@ public sealed record NodeOptions
             return "The data directory is empty.";
         if (Bind.Count > 2 || Bind.Select(address => address.AddressFamily).Distinct().Count() != Bind.Count)
             return "At most one UDP address of each family (IPv4, IPv6) can be bound.";
-        if (Bind.Append(Grpc).Any(address => address.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)))
+        if (Otlp is { } collector && !(collector.IsAbsoluteUri && collector.Scheme is "http" or "https"))
+            return $"'{collector}' is no address of a collector, such as http://127.0.0.1:4317.";
+        if (Bind.Append(Grpc).Append(Http ?? Grpc).Any(address => address.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)))
             return "Addresses are IPv4 or IPv6 with a port, such as 0.0.0.0:7000.";
         if (Vcpus is < 0 or > NodeDefaults.VcpusMax)
             return $"The node offers {Vcpus} virtual CPUs; 0 to {NodeDefaults.VcpusMax} are possible.";

@@ -18,6 +18,13 @@ internal sealed class NodeCommandOptions
     };
 
     private readonly Option<string?> _grpc = new("--grpc") { Description = "Where gRPC is served to other nodes. Default: 0.0.0.0:0.", HelpName = "IP:PORT" };
+    private readonly Option<string?> _http = new("--http")
+    {
+        Description = "Where /metrics and /healthz are shown over plain HTTP; port 0 is any free one. Default: nowhere.",
+        HelpName = "IP:PORT",
+    };
+
+    private readonly Option<string?> _otlp = new("--otlp") { Description = "The OpenTelemetry collector that gets the metrics, such as http://127.0.0.1:4317.", HelpName = "URL" };
     private readonly Option<bool> _noP2p = new("--no-p2p") { Description = "Call other nodes over gRPC only." };
     private readonly Option<int?> _cpus = new("--cpus") { Description = "Virtual CPUs to offer. Default: the machine's.", HelpName = "N" };
     private readonly Option<long?> _memory = new("--memory") { Description = "Memory for VMs in MiB. Default: three quarters of the machine's.", HelpName = "MIB" };
@@ -29,7 +36,7 @@ internal sealed class NodeCommandOptions
     public void AddTo(Command command)
     {
         command.Options.Add(LocalNode.DataDirectoryOption);
-        foreach (Option option in new Option[] { _name, _bind, _grpc, _noP2p, _cpus, _memory, _labels, _verbose })
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _verbose })
             command.Options.Add(option);
     }
 
@@ -47,6 +54,10 @@ internal sealed class NodeCommandOptions
             options = options with { Bind = [.. bind.Select(text => ParseAddress("--bind", text))] };
         if (result.GetValue(_grpc) is { } grpc)
             options = options with { Grpc = ParseAddress("--grpc", grpc) };
+        if (result.GetValue(_http) is { } http)
+            options = options with { Http = ParseAddress("--http", http) };
+        if (result.GetValue(_otlp) is { } otlp)
+            options = options with { Otlp = Uri.TryCreate(otlp, UriKind.Absolute, out Uri? collector) ? collector : throw new CommandException(ExitCode.Usage, $"--otlp takes a URL, such as http://127.0.0.1:4317; '{otlp}' is not one.") };
         if (result.GetValue(_noP2p))
             options = options with { P2p = false };
         if (result.GetValue(_cpus) is { } cpus)

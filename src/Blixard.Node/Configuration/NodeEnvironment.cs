@@ -4,7 +4,8 @@ using System.Net;
 namespace Blixard.Node.Configuration;
 
 /// <summary>Options from <c>BLIXARD_*</c> variables, each named as its option: <c>BLIXARD_NAME</c>, <c>BLIXARD_DATA_DIR</c>,
-/// <c>BLIXARD_BIND</c> (several separated by commas), <c>BLIXARD_GRPC</c>, <c>BLIXARD_P2P</c> (on, off), <c>BLIXARD_VCPUS</c>,
+/// <c>BLIXARD_BIND</c> (several separated by commas), <c>BLIXARD_GRPC</c>, <c>BLIXARD_HTTP</c>, <c>BLIXARD_OTLP</c>,
+/// <c>BLIXARD_P2P</c> (on, off), <c>BLIXARD_VCPUS</c>,
 /// <c>BLIXARD_MEMORY_MIB</c>, <c>BLIXARD_LABELS</c> (key=value, separated by commas), <c>BLIXARD_QEMU</c>.</summary>
 public static class NodeEnvironment
 {
@@ -20,6 +21,8 @@ public static class NodeEnvironment
         options = Read(options, variable, "BLIXARD_DATA_DIR", (o, text) => o with { DataDirectory = text });
         options = Read(options, variable, "BLIXARD_BIND", (o, text) => o with { Bind = [.. text.Split(',').Select(IPEndPoint.Parse)] });
         options = Read(options, variable, "BLIXARD_GRPC", (o, text) => o with { Grpc = IPEndPoint.Parse(text) });
+        options = Read(options, variable, "BLIXARD_HTTP", (o, text) => o with { Http = IPEndPoint.Parse(text) });
+        options = Read(options, variable, "BLIXARD_OTLP", (o, text) => o with { Otlp = new Uri(text) });
         options = Read(options, variable, "BLIXARD_P2P", (o, text) => o with { P2p = ReadSwitch(text) });
         options = Read(options, variable, "BLIXARD_VCPUS", (o, text) => o with { Vcpus = int.Parse(text, CultureInfo.InvariantCulture) });
         options = Read(options, variable, "BLIXARD_MEMORY_MIB", (o, text) => o with { MemoryMib = long.Parse(text, CultureInfo.InvariantCulture) });

@@ -48,6 +48,9 @@ internal sealed partial class P2pEndpoint(
     /// <summary>The bound endpoint; null while there is none.</summary>
     public IrohEndpoint? Endpoint => Volatile.Read(ref _endpoint);
 
+    /// <summary>The links to all members, in no order.</summary>
+    public IReadOnlyList<LinkStatus> Links => Volatile.Read(ref _connector)?.Links ?? [];
+
     /// <summary>The link to a member; null if there is none at the moment.</summary>
     public LinkStatus? TryGetLink(EndpointId peer) => Volatile.Read(ref _connector)?.TryGetLink(peer);
 

@@ -8,12 +8,12 @@ using Blixard.MicroVm.Qemu;
 using Blixard.Node.Events;
 using Blixard.Node.Images;
 using Blixard.Node.Membership;
+using Blixard.Node.Metrics;
 using Blixard.Node.P2p;
 using Blixard.Node.Peers;
 using Blixard.Node.Services;
 using Blixard.Node.Storage;
 using Blixard.Node.Vms;
-using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
@@ -41,7 +41,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
-    private readonly RpcMetrics _metrics = new();
+    private readonly NodeMetrics _metrics = new();
     private readonly PeerTable _peers;
     private readonly P2pEndpoint _p2p;
     private readonly CancellationTokenSource _stopping = new();
@@ -70,8 +70,9 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         Self = new NodeSelf(plan.Name, plan.IsServer, capacity, options.Labels);
         if (memory.Current?.EndpointId is { } known && EndpointId.TryParse(known, out EndpointId id))
             Self.Id = id;
-        _peers = new PeerTable(() => Volatile.Read(ref _certificate), time, _metrics);
-        _p2p = new P2pEndpoint(options, Self, Events, time, _metrics, loggers);
+        _peers = new PeerTable(() => Volatile.Read(ref _certificate), time, _metrics.Rpc);
+        _p2p = new P2pEndpoint(options, Self, Events, time, _metrics.Rpc, loggers);
+        LinkMetrics.Observe(_metrics.Meters, () => _p2p.Links);
     }
 
     public NodeSelf Self { get; }
@@ -79,6 +80,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     public NodeEventHub Events { get; } = new();
 
     public NodeLifetime Lifetime { get; } = new();
+
+    public string? HttpAddress => _metrics.Address?.ToString();
 
     public string ApiSocketPath => _directory.ApiSocketPath;
 
@@ -130,7 +133,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             await _cluster.DisposeAsync().ConfigureAwait(false);
         _peers.Dispose();
         _certificate?.Dispose();
-        _metrics.Dispose();
+        await _metrics.DisposeAsync().ConfigureAwait(false);
         Events.Publish(new StoppedEvent(reason));
         Events.Complete();
         File.Delete(_directory.ApiSocketPath);
@@ -161,12 +164,13 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _following = _cluster.Directory.Subscribe(OnMembers);
         _api = await GrpcServer.StartAsync(
             new GrpcServerOptions { UnixSocketPath = _directory.ApiSocketPath }, _dispatcher!, _loggers, cancellationToken).ConfigureAwait(false);
+        await _metrics.StartAsync(_options, Self.Name, () => Self.P2p.State == P2pState.Degraded ? Self.P2p.Reason : "", _ => Task.FromResult(""), _loggers, cancellationToken).ConfigureAwait(false);
         if (key is not null)
             await ServeOthersAsync(key, cancellationToken).ConfigureAwait(false);
         else
             _waitingForKey = Task.Run(WaitForKeyAsync, CancellationToken.None);
         Events.Publish(new ReadyEvent(
-            Self.Name, Self.Id?.ToString(), Self.GrpcAddress is { Length: > 0 } grpc ? grpc : null, null, _directory.ApiSocketPath, ClusterId,
+            Self.Name, Self.Id?.ToString(), Self.GrpcAddress is { Length: > 0 } grpc ? grpc : null, HttpAddress, _directory.ApiSocketPath, ClusterId,
             plan.IsServer ? "server" : "worker"));
     }
 
@@ -193,7 +197,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     {
         if (key is null)
             throw new NodeStartException(NodeStartFailure.Failed, problem);
-        var joiner = new Joiner(ticket, Self, _certificate!, _time, _metrics);
+        var joiner = new Joiner(ticket, Self, _certificate!, _time, _metrics.Rpc);
         IReadOnlyList<Member> members = await joiner.JoinAsync(_p2p.Endpoint, cancellationToken).ConfigureAwait(false);
         ClusterId = ticket.ClusterId;
         _memory.Set(new NodeFile
@@ -243,7 +247,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             services.Add(new StoreService(cluster.Store, _time).Bind());
         table = new RpcServiceTable(services);
         var authorizer = new MemberAuthorizer(cluster.Directory.IsMemberAsync);
-        _dispatcher = new RpcDispatcher(table, authorizer.AuthorizeAsync, _time, _metrics, _loggers.CreateLogger<RpcDispatcher>());
+        _dispatcher = new RpcDispatcher(table, authorizer.AuthorizeAsync, _time, _metrics.Rpc, _loggers.CreateLogger<RpcDispatcher>());
         return vms;
     }
 
