@@ -1,11 +1,11 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Identity;
+using Blixard.Rpc.Sockets;
 using Google.Protobuf;
 
 namespace Blixard.Rpc.Grpc;
@@ -16,7 +16,8 @@ public sealed record GrpcCallerOptions
     /// <summary>The server as "host:port"; null with <see cref="UnixSocketPath"/>.</summary>
     public string? Address { get; init; }
 
-    /// <summary>The unix socket of a node on this machine, instead of <see cref="Address"/>.</summary>
+    /// <summary>The unix socket of a node, or of another program, on this machine, instead of <see cref="Address"/>; of any
+    /// length (see <see cref="UnixSocketAddress"/>). A call fails at once when nobody serves it.</summary>
     public string? UnixSocketPath { get; init; }
 
     /// <summary>The endpoint id (32 bytes) that the server must prove with its node certificate.</summary>
@@ -85,20 +86,7 @@ public sealed class GrpcCaller : RpcCaller, IDisposable
         };
         if (options.UnixSocketPath is { } path)
         {
-            handler.ConnectCallback = async (_, token) =>
-            {
-                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-                try
-                {
-                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), token).ConfigureAwait(false);
-                }
-                catch (Exception)
-                {
-                    socket.Dispose();
-                    throw;
-                }
-                return new NetworkStream(socket, ownsSocket: true);
-            };
+            handler.ConnectCallback = async (_, token) => await UnixSocketAddress.ConnectAsync(path, token).ConfigureAwait(false);
             return handler;
         }
         handler.SslOptions.AllowTlsResume = false;
