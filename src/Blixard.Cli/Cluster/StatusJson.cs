@@ -23,6 +23,8 @@ internal static class StatusJson
         ["endpointId"] = Convert.ToHexStringLower(node.Member.Node.EndpointId.Span),
         ["role"] = StatusText.Name(node.Member.Node.Role),
         ["state"] = StatusText.Name(node.State),
+        ["reason"] = node.Reason,
+        ["lostSince"] = VmJson.Time(node.LostSince),
         ["p2p"] = new JsonObject
         {
             ["state"] = StatusText.Name(node.P2P.State),

@@ -59,6 +59,7 @@ internal static class StatusText
     private static IEnumerable<string> Notes(StatusResponse status) => status.Nodes
         .SelectMany(node => new[]
         {
+            (Node: node.Member.Node.Name, Text: node.Reason),
             (Node: node.Member.Node.Name, Text: node.P2P.Reason.Length > 0 ? $"P2P is {Name(node.P2P.State)}: {node.P2P.Reason}" : ""),
             (Node: node.Member.Node.Name, Text: node.Grpc.Reason.Length > 0 && node.Grpc.Reason != node.P2P.Reason ? $"gRPC is {Name(node.Grpc.State)}: {node.Grpc.Reason}" : ""),
         })

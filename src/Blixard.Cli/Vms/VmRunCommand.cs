@@ -17,11 +17,16 @@ internal static class VmRunCommand
         var memory = new Option<ulong>("--memory") { Description = "Memory in MiB.", DefaultValueFactory = _ => 256, HelpName = "MIB" };
         var restart = new Option<string>("--restart")
         {
-            Description = "When to start it again after it ended: never, on-failure or always.",
-            DefaultValueFactory = _ => "on-failure",
+            Description = "When to start it again after it ended (never, on-failure or always), and what to do when its node is lost "
+                + "(here: wait for it; elsewhere: start it on another node); both with a comma, such as always,elsewhere.",
+            DefaultValueFactory = _ => "on-failure,here",
             HelpName = "POLICY",
         };
-        restart.AcceptOnlyFromAmong("never", "on-failure", "always");
+        restart.Validators.Add(result =>
+        {
+            if (RestartOption.Check(result.GetValueOrDefault<string>()) is { } wrong)
+                result.AddError(wrong);
+        });
         var kernelArguments = new Option<string?>("--kernel-args") { Description = "Added to the image's kernel command line.", HelpName = "TEXT" };
         var command = new Command("run", "Run a VM.") { name, image, node, cpus, memory, restart, kernelArguments };
         LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
@@ -37,12 +42,8 @@ internal static class VmRunCommand
                         Node = result.GetValue(node) ?? "",
                         Vcpus = result.GetValue(cpus),
                         MemoryMib = result.GetValue(memory),
-                        Restart = result.GetValue(restart) switch
-                        {
-                            "never" => RestartPolicy.Never,
-                            "always" => RestartPolicy.Always,
-                            _ => RestartPolicy.OnFailure,
-                        },
+                        Restart = RestartOption.Read(result.GetRequiredValue(restart)).Restart,
+                        OnNodeLoss = RestartOption.Read(result.GetRequiredValue(restart)).OnNodeLoss,
                         KernelArgs = result.GetValue(kernelArguments) ?? "",
                         Desired = DesiredState.Running,
                     },

@@ -19,6 +19,8 @@ internal static class VmSpecs
         complete.MemoryMib = spec.MemoryMib == 0 ? MemoryMibDefault : spec.MemoryMib;
         if (complete.Restart == V1.RestartPolicy.Unspecified)
             complete.Restart = V1.RestartPolicy.OnFailure;
+        if (complete.OnNodeLoss == NodeLossPolicy.Unspecified)
+            complete.OnNodeLoss = NodeLossPolicy.Here;
         if (complete.Desired == DesiredState.Unspecified)
             complete.Desired = DesiredState.Running;
         return complete;
