@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
+using Google.Protobuf;
 using Iroh.Cryptography;
 
 namespace Blixard.Cluster.Store;
@@ -33,68 +34,65 @@ public sealed class RemoteStore : IClusterStore
     /// <param name="server">Calls the server; stays the caller's.</param>
     /// <param name="time">The clock of delays.</param>
     /// <param name="random">For the jitter of delays; used by this store only, or thread-safe.</param>
-    public RemoteStore(IRpcCaller server, TimeProvider time, RandomSource random) => (_server, _time, _random) = (server, time, random);
-
-    /// <inheritdoc/>
-    public async ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default)
+    public RemoteStore(IRpcCaller server, TimeProvider time, RandomSource random)
     {
-        StoreTransaction.CheckKey(key);
-        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
-        try
-        {
-            GetResponse response = await _server.CallAsync(
-                StoreMethods.Get, new GetRequest { Key = key }, RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
-            return response.Kv is { } entry ? StoreMessages.ToEntry(entry) : null;
-        }
-        catch (RpcException exception)
-        {
-            throw Explain(exception);
-        }
+        (_server, _time, _random) = (server, time, random);
+        Replica = new RemoteReplica(this);
     }
 
     /// <inheritdoc/>
-    public async ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(prefix);
-        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
-        var entries = new List<StoreEntry>();
-        long? revision = null;
-        try
-        {
-            IAsyncEnumerable<RangeResponse> pages = _server.StreamAsync(
-                StoreMethods.Range, new RangeRequest { Prefix = prefix }, RpcCallOptions.Within(CallTimeout), cancellationToken);
-            await foreach (RangeResponse page in pages.ConfigureAwait(false))
-            {
-                if ((revision ??= page.Revision) != page.Revision)
-                    throw new StoreUnavailableException("The server answered with keys of different revisions.");
-                entries.AddRange(page.Kvs.Select(StoreMessages.ToEntry));
-            }
-        }
-        catch (RpcException exception)
-        {
-            throw Explain(exception);
-        }
+    public IStoreReader Replica { get; }
 
-        return new StoreRange(entries, revision ?? throw new StoreUnavailableException("The server ended its answer before it began."));
-    }
+    /// <inheritdoc/>
+    public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default) =>
+        GetAsync(key, mayBeStale: false, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default) =>
+        RangeAsync(prefix, mayBeStale: false, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<StoreCommit> TransactAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         transaction.Validate();
-        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
         try
         {
-            TransactResponse response = await _server.CallAsync(
-                StoreMethods.Transact, StoreMessages.ToMessage(transaction), RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
+            TransactResponse response = await CallAsync(StoreMethods.Transact, StoreMessages.ToMessage(transaction), cancellationToken).ConfigureAwait(false);
             return new StoreCommit(response.Succeeded, response.Revision, [.. response.Current.Select(StoreMessages.ToEntry)]);
+        }
+        catch (RpcException exception) when (exception is { StatusCode: RpcStatusCode.NotFound, Stage: RpcFailureStage.Answered })
+        {
+            throw new StoreLeaseNotFoundException(exception.Message, exception);
         }
         catch (RpcException exception)
         {
             throw Explain(exception);
         }
     }
+
+    /// <inheritdoc/>
+    public async ValueTask<StoreLease> GrantLeaseAsync(TimeSpan timeToLive, CancellationToken cancellationToken = default)
+    {
+        StoreLimits.CheckLease(timeToLive);
+        var request = new GrantLeaseRequest { TtlSeconds = (long)timeToLive.TotalSeconds };
+        GrantLeaseResponse response = await CallOrExplainAsync(StoreMethods.GrantLease, request, cancellationToken).ConfigureAwait(false);
+        if (response.Lease <= 0 || StoreMessages.ToTimeToLive(response.TtlSeconds) is not { } granted)
+            throw new StoreUnavailableException("The server granted a lease without a number or an end.");
+        return new StoreLease(response.Lease, granted);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<TimeSpan?> KeepLeaseAsync(long lease, CancellationToken cancellationToken = default)
+    {
+        var request = new KeepLeaseRequest { Lease = lease };
+        KeepLeaseResponse response = await CallOrExplainAsync(StoreMethods.KeepLease, request, cancellationToken).ConfigureAwait(false);
+        return StoreMessages.ToTimeToLive(response.TtlSeconds);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask RevokeLeaseAsync(long lease, CancellationToken cancellationToken = default) =>
+        await CallOrExplainAsync(StoreMethods.RevokeLease, new RevokeLeaseRequest { Lease = lease }, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<StoreChanges> WatchAsync(
@@ -136,9 +134,78 @@ public sealed class RemoteStore : IClusterStore
     {
         RpcStatusCode.InvalidArgument or RpcStatusCode.ResourceExhausted => new ArgumentException(exception.Message, exception),
         RpcStatusCode.PermissionDenied or RpcStatusCode.Unauthenticated =>
-            new StoreUnavailableException($"The server refuses this node the cluster store: {exception.Message}", exception),
-        _ => new StoreUnavailableException($"The cluster store cannot be reached: {exception.Message}", exception),
+            new StoreUnavailableException($"The server refuses this node the cluster store: {exception.Message}", exception) { HadNoEffect = true },
+        _ => new StoreUnavailableException($"The cluster store cannot be reached: {exception.Message}", exception)
+        {
+            HadNoEffect = exception.Stage == RpcFailureStage.NotSent || StoreMessages.SaysNoEffect(exception),
+        },
     };
+
+    private async ValueTask<StoreEntry?> GetAsync(string key, bool mayBeStale, CancellationToken cancellationToken)
+    {
+        StoreTransaction.CheckKey(key);
+        var request = new GetRequest { Key = key, MayBeStale = mayBeStale };
+        GetResponse response = await CallOrExplainAsync(StoreMethods.Get, request, cancellationToken).ConfigureAwait(false);
+        CheckFresh(response.Linearizable, mayBeStale);
+        return response.Kv is { } entry ? StoreMessages.ToEntry(entry) : null;
+    }
+
+    private async ValueTask<StoreRange> RangeAsync(string prefix, bool mayBeStale, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+        var entries = new List<StoreEntry>();
+        long? revision = null;
+        try
+        {
+            IAsyncEnumerable<RangeResponse> pages = _server.StreamAsync(
+                StoreMethods.Range, new RangeRequest { Prefix = prefix, MayBeStale = mayBeStale },
+                RpcCallOptions.Within(CallTimeout), cancellationToken);
+            await foreach (RangeResponse page in pages.ConfigureAwait(false))
+            {
+                CheckFresh(page.Linearizable, mayBeStale);
+                if ((revision ??= page.Revision) != page.Revision)
+                    throw new StoreUnavailableException("The server answered with keys of different revisions.");
+                entries.AddRange(page.Kvs.Select(StoreMessages.ToEntry));
+            }
+        }
+        catch (RpcException exception)
+        {
+            throw Explain(exception);
+        }
+
+        return new StoreRange(entries, revision ?? throw new StoreUnavailableException("The server ended its answer before it began."));
+    }
+
+    private static void CheckFresh(bool isLinearizable, bool mayBeStale)
+    {
+        if (!isLinearizable && !mayBeStale)
+            throw new StoreUnavailableException("The server answered with what may be stale, which was not asked for.");
+    }
+
+    private async Task<TResponse> CallAsync<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+        return await _server.CallAsync(method, request, RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<TResponse> CallOrExplainAsync<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        try
+        {
+            return await CallAsync(method, request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RpcException exception)
+        {
+            throw Explain(exception);
+        }
+    }
 
     private TimeSpan Jitter(TimeSpan delay)
     {
@@ -168,5 +235,14 @@ public sealed class RemoteStore : IClusterStore
         {
             return null;
         }
+    }
+
+    private sealed class RemoteReplica(RemoteStore store) : IStoreReader
+    {
+        public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default) =>
+            store.GetAsync(key, mayBeStale: true, cancellationToken);
+
+        public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default) =>
+            store.RangeAsync(prefix, mayBeStale: true, cancellationToken);
     }
 }

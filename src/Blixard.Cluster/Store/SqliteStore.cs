@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Iroh.Cryptography;
 using Microsoft.Data.Sqlite;
 
 namespace Blixard.Cluster.Store;
@@ -6,7 +7,8 @@ namespace Blixard.Cluster.Store;
 /// <summary>
 /// The cluster store of a single server: one SQLite file in WAL mode, every commit synced to the disk. Writes go through one
 /// connection, one after the other; reads have their own. Watches read the history table, so a slow watcher holds up nobody
-/// and can resume at any revision that is still kept.
+/// and can resume at any revision that is still kept. Reads are never stale: there is one copy. Leases are in the file; their
+/// deadlines are in memory, so that each has its whole time again after the store was opened.
 /// </summary>
 public sealed class SqliteStore : IClusterStore
 {
@@ -19,59 +21,64 @@ public sealed class SqliteStore : IClusterStore
     // History is trimmed in steps, so that not every write pays for it.
     private const int CompactionStep = 1_000;
 
-    // What one turn of a watch reads at most, so that a far-behind watcher does not hold the history in memory.
-    private const int WatchBatchRowsMax = 1_000;
+    // If the keys of a lease cannot be deleted (a full disk), it is tried again this much later.
+    private static readonly TimeSpan s_expiryRetry = TimeSpan.FromSeconds(1);
 
     private readonly SqliteConnection _writer;
     private readonly SqliteConnection _reader;
+    private readonly TimeProvider _time;
+    private readonly RandomSource _random;
+    private readonly long _opened;
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly SemaphoreSlim _reading = new(1, 1);
     private readonly CancellationTokenSource _disposing = new();
     private readonly int _historyRevisionsMax;
+    private readonly Lock _leasing = new();
+    private readonly LeaseTable _leases = new();
+    private readonly Task _expiring;
+    private TaskCompletionSource _granted = NewSignal();
     private TaskCompletionSource _changed = NewSignal();
     private long _revision;
     private long _oldest;
 
-    private SqliteStore(SqliteConnection writer, SqliteConnection reader, int historyRevisionsMax)
+    private SqliteStore(SqliteConnection writer, SqliteConnection reader, TimeProvider time, RandomSource random, int historyRevisionsMax)
     {
-        _writer = writer;
-        _reader = reader;
+        (_writer, _reader, _time, _random) = (writer, reader, time, random);
         _historyRevisionsMax = historyRevisionsMax;
-        _revision = (long)Scalar(writer, "SELECT value FROM meta WHERE name = 'revision'")!;
-        _oldest = (long)Scalar(writer, "SELECT value FROM meta WHERE name = 'oldest'")!;
+        _opened = time.GetTimestamp();
+        _revision = SqliteRows.ReadRevision(writer);
+        _oldest = SqliteRows.ReadOldest(writer);
+        foreach (StoreLease lease in SqliteRows.ReadLeases(writer))
+            _leases.Add(lease.Id, lease.TimeToLive, TimeSpan.Zero);
+        _expiring = ExpireAsync();
     }
 
-    /// <summary>Opens or creates the store.</summary>
-    /// <param name="path">The database file; its folder must exist.</param>
-    /// <exception cref="StoreUnavailableException">The file cannot be opened, or is no store.</exception>
-    public static SqliteStore Open(string path) => Open(path, HistoryRevisionsMax);
+    /// <inheritdoc/>
+    public IStoreReader Replica => this;
 
-    internal static SqliteStore Open(string path, int historyRevisionsMax)
+    private TimeSpan Now => _time.GetElapsedTime(_opened);
+
+    /// <summary>Opens or creates the store. A file of an earlier version is brought to the form of this one.</summary>
+    /// <param name="path">The database file; its folder must exist.</param>
+    /// <param name="time">The clock of leases.</param>
+    /// <param name="random">Makes the numbers of leases; used by this store only, or thread-safe.</param>
+    /// <exception cref="StoreUnavailableException">The file cannot be opened, is no store, or is one of a later version.</exception>
+    public static SqliteStore Open(string path, TimeProvider time, RandomSource random) => Open(path, time, random, HistoryRevisionsMax);
+
+    internal static SqliteStore Open(string path, TimeProvider time, RandomSource random, int historyRevisionsMax)
     {
         SqliteConnection? writer = null, reader = null;
         try
         {
-            writer = OpenConnection(path, SqliteOpenMode.ReadWriteCreate);
-            Execute(writer, "PRAGMA journal_mode = WAL");
-            Execute(writer, "PRAGMA synchronous = FULL");
-            Execute(writer, """
-                CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-                CREATE TABLE IF NOT EXISTS entries (
-                    key TEXT PRIMARY KEY COLLATE BINARY, value BLOB NOT NULL,
-                    create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
-                CREATE TABLE IF NOT EXISTS history (
-                    revision INTEGER NOT NULL, position INTEGER NOT NULL, key TEXT NOT NULL COLLATE BINARY,
-                    value BLOB, create_revision INTEGER, version INTEGER, PRIMARY KEY (revision, position)) WITHOUT ROWID;
-                INSERT OR IGNORE INTO meta VALUES ('revision', 0), ('oldest', 1);
-                """);
-            reader = OpenConnection(path, SqliteOpenMode.ReadOnly);
-            return new SqliteStore(writer, reader, historyRevisionsMax);
+            writer = SqliteFile.OpenWriter(path);
+            reader = SqliteFile.OpenReader(path);
+            return new SqliteStore(writer, reader, time, random, historyRevisionsMax);
         }
         catch (SqliteException exception)
         {
             writer?.Dispose();
             reader?.Dispose();
-            throw Unavailable($"The cluster store {path} cannot be opened", exception);
+            throw SqliteFile.Unavailable($"The cluster store {path} cannot be opened", exception);
         }
     }
 
@@ -79,40 +86,30 @@ public sealed class SqliteStore : IClusterStore
     public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default)
     {
         StoreTransaction.CheckKey(key);
-        return ReadAsync(connection => ReadEntry(connection, key), cancellationToken);
+        return ReadAsync(connection => SqliteRows.ReadEntry(connection, key), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default) =>
-        ReadAsync(
+    public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(prefix);
+        return ReadAsync(
             connection =>
             {
                 // One read transaction, so that entries and revision belong together.
                 using SqliteTransaction snapshot = connection.BeginTransaction(deferred: true);
-                long revision = (long)Scalar(connection, "SELECT value FROM meta WHERE name = 'revision'")!;
-                return new StoreRange(ReadPrefix(connection, prefix), revision);
+                long revision = SqliteRows.ReadRevision(connection);
+                return new StoreRange(SqliteRows.ReadPrefix(connection, prefix), revision);
             },
             cancellationToken);
+    }
 
     /// <inheritdoc/>
-    public async ValueTask<StoreCommit> TransactAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)
+    public ValueTask<StoreCommit> TransactAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         transaction.Validate();
-        await _writing.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            // The commit waits for the disk; the caller's thread does not.
-            return await Task.Run(() => Commit(transaction), CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (SqliteException exception)
-        {
-            throw Unavailable("The cluster store could not be written", exception);
-        }
-        finally
-        {
-            _writing.Release();
-        }
+        return WriteAsync(() => Commit(transaction), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -126,7 +123,7 @@ public sealed class SqliteStore : IClusterStore
             // Taken before reading: a commit between the read and the wait completes this very task.
             Task changed = Volatile.Read(ref _changed).Task;
             (IReadOnlyList<StoreChanges> batch, long scanned) =
-                await ReadAsync(connection => ReadHistory(connection, prefix, next), stopping.Token).ConfigureAwait(false);
+                await ReadAsync(connection => SqliteRows.ReadHistory(connection, prefix, next), stopping.Token).ConfigureAwait(false);
             foreach (StoreChanges changes in batch)
                 yield return changes;
             if (scanned >= next)
@@ -136,12 +133,33 @@ public sealed class SqliteStore : IClusterStore
         }
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="StoreUnavailableException">Also if there are 10,000 leases.</exception>
+    public ValueTask<StoreLease> GrantLeaseAsync(TimeSpan timeToLive, CancellationToken cancellationToken = default)
+    {
+        StoreLimits.CheckLease(timeToLive);
+        return WriteAsync(() => Grant(timeToLive), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<TimeSpan?> KeepLeaseAsync(long lease, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+        lock (_leasing)
+            return ValueTask.FromResult(_leases.Keep(lease, Now));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask RevokeLeaseAsync(long lease, CancellationToken cancellationToken = default) =>
+        await WriteAsync(() => End(lease), cancellationToken).ConfigureAwait(false);
+
     /// <summary>Ends all watches and closes the file. What was committed is on the disk already.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposing.IsCancellationRequested)
             return;
         await _disposing.CancelAsync().ConfigureAwait(false);
+        await _expiring.ConfigureAwait(false);
         await _writing.WaitAsync().ConfigureAwait(false);
         await _reading.WaitAsync().ConfigureAwait(false);
         await _reader.DisposeAsync().ConfigureAwait(false);
@@ -151,55 +169,65 @@ public sealed class SqliteStore : IClusterStore
     private StoreCommit Commit(StoreTransaction transaction)
     {
         using SqliteTransaction commit = _writer.BeginTransaction(deferred: false);
-        if (!transaction.Comparisons.All(comparison => Holds(comparison, ReadEntry(_writer, comparison.Key))))
+        if (!transaction.Comparisons.All(comparison => Holds(comparison, SqliteRows.ReadEntry(_writer, comparison.Key))))
         {
             var current = transaction.Comparisons.Select(comparison => comparison.Key).Distinct(StringComparer.Ordinal)
-                .Select(key => ReadEntry(_writer, key)).OfType<StoreEntry>().ToList();
+                .Select(key => SqliteRows.ReadEntry(_writer, key)).OfType<StoreEntry>().ToList();
             return new StoreCommit(false, _revision, current);
         }
 
+        foreach (StoreOperation.Put put in transaction.Operations.OfType<StoreOperation.Put>().Where(put => put.Lease != 0))
+        {
+            lock (_leasing)
+            {
+                if (!_leases.IsAlive(put.Lease, Now))
+                    throw new StoreLeaseNotFoundException(put.Lease);
+            }
+        }
+
+        return new StoreCommit(true, Append(commit, transaction.Operations), []);
+    }
+
+    /// <summary>Does the operations as the next revision, commits, and tells the watches.</summary>
+    /// <returns>The store's revision now.</returns>
+    private long Append(SqliteTransaction commit, IEnumerable<StoreOperation> operations)
+    {
         long revision = _revision + 1;
         int position = 0;
-        foreach (StoreOperation operation in transaction.Operations)
+        foreach (StoreOperation operation in operations)
         {
             if (Apply(operation, revision, position))
                 position++;
         }
 
-        // A transaction that changed nothing is no revision: watchers would see a gap.
+        // What changed no key is no revision: watchers would see a gap.
         if (position == 0)
-            return new StoreCommit(true, _revision, []);
-        Execute(_writer, "UPDATE meta SET value = $revision WHERE name = 'revision'", ("$revision", revision));
+        {
+            commit.Commit();
+            return _revision;
+        }
+
+        SqliteRows.WriteRevision(_writer, revision);
         long oldest = Compact(revision);
         commit.Commit();
         _revision = revision;
-        Volatile.Write(ref _oldest, oldest);
+        _oldest = oldest;
         Interlocked.Exchange(ref _changed, NewSignal()).SetResult();
-        return new StoreCommit(true, revision, []);
+        return revision;
     }
 
     private bool Apply(StoreOperation operation, long revision, int position)
     {
-        StoreEntry? before = ReadEntry(_writer, operation.Key);
+        StoreEntry? before = SqliteRows.ReadEntry(_writer, operation.Key);
         if (operation is StoreOperation.Put put)
         {
-            (string, object)[] parameters =
-            [
-                ("$key", put.Key), ("$value", put.Value.ToArray()), ("$revision", revision), ("$position", position),
-                ("$created", before?.CreateRevision ?? revision), ("$version", (before?.Version ?? 0) + 1),
-            ];
-            Execute(_writer, "INSERT OR REPLACE INTO entries VALUES ($key, $value, $created, $revision, $version)", parameters);
-            Execute(_writer, "INSERT INTO history VALUES ($revision, $position, $key, $value, $created, $version)", parameters);
+            SqliteRows.Put(_writer, put, before, revision, position);
             return true;
         }
 
         if (before is null)
             return false;
-        Execute(_writer, "DELETE FROM entries WHERE key = $key", ("$key", operation.Key));
-        Execute(
-            _writer,
-            "INSERT INTO history VALUES ($revision, $position, $key, NULL, NULL, NULL)",
-            ("$revision", revision), ("$position", position), ("$key", operation.Key));
+        SqliteRows.Delete(_writer, operation.Key, revision, position);
         return true;
     }
 
@@ -208,57 +236,100 @@ public sealed class SqliteStore : IClusterStore
         long oldest = revision - _historyRevisionsMax + 1;
         if (oldest < _oldest + Math.Min(CompactionStep, _historyRevisionsMax))
             return _oldest;
-        Execute(_writer, "DELETE FROM history WHERE revision < $oldest", ("$oldest", oldest));
-        Execute(_writer, "UPDATE meta SET value = $oldest WHERE name = 'oldest'", ("$oldest", oldest));
+        SqliteRows.Forget(_writer, oldest);
         return oldest;
     }
 
-    private static (IReadOnlyList<StoreChanges> Batch, long Scanned) ReadHistory(SqliteConnection connection, string prefix, long next)
+    private StoreLease Grant(TimeSpan timeToLive)
     {
-        using SqliteTransaction snapshot = connection.BeginTransaction(deferred: true);
-        long oldest = (long)Scalar(connection, "SELECT value FROM meta WHERE name = 'oldest'")!;
-        if (next < oldest)
-            throw new StoreCompactedException(oldest);
-        long scanned = (long)Scalar(connection, "SELECT value FROM meta WHERE name = 'revision'")!;
-        var batch = new List<StoreChanges>();
-        var changes = new List<StoreChange>();
-        long current = 0;
-        int rows = 0;
-        using SqliteCommand command = Command(
-            connection,
-            "SELECT revision, key, value, create_revision, version FROM history WHERE revision >= $next ORDER BY revision, position",
-            ("$next", next));
-        using SqliteDataReader reader = command.ExecuteReader();
-        while (reader.Read())
+        var lease = new StoreLease(NewLeaseId(), timeToLive);
+        SqliteRows.AddLease(_writer, lease);
+        lock (_leasing)
         {
-            long revision = reader.GetInt64(0);
-            if (revision != current)
-            {
-                if (changes.Count > 0)
-                    batch.Add(new StoreChanges(current, changes));
-                changes = [];
-                if (rows >= WatchBatchRowsMax)
-                {
-                    scanned = current;
-                    break;
-                }
-
-                current = revision;
-            }
-
-            rows++;
-            string key = reader.GetString(1);
-            if (!key.StartsWith(prefix, StringComparison.Ordinal))
-                continue;
-            StoreEntry? entry = reader.IsDBNull(2)
-                ? null
-                : new StoreEntry(key, reader.GetFieldValue<byte[]>(2), reader.GetInt64(3), revision, reader.GetInt64(4));
-            changes.Add(new StoreChange(key, entry));
+            _leases.Add(lease.Id, timeToLive, Now);
+            Interlocked.Exchange(ref _granted, NewSignal()).SetResult();
         }
 
-        if (changes.Count > 0)
-            batch.Add(new StoreChanges(current, changes));
-        return (batch, scanned);
+        return lease;
+    }
+
+    // Random, because a counter would come back to old numbers when an old copy of the file is restored.
+    private long NewLeaseId()
+    {
+        lock (_leasing)
+        {
+            if (_leases.Count >= LeaseTable.LeasesMax)
+                throw new StoreUnavailableException($"There are {LeaseTable.LeasesMax} leases already; no more are granted.") { HadNoEffect = true };
+            long id;
+            do
+                id = (long)(_random.NextUInt64() >> 1);
+            while (id == 0 || _leases.Contains(id));
+            return id;
+        }
+    }
+
+    private bool End(long lease)
+    {
+        lock (_leasing)
+        {
+            if (!_leases.Contains(lease))
+                return false;
+        }
+
+        using SqliteTransaction commit = _writer.BeginTransaction(deferred: false);
+        SqliteRows.RemoveLease(_writer, lease);
+        Append(commit, SqliteRows.ReadKeysOf(_writer, lease).Select(key => new StoreOperation.Delete(key)));
+        lock (_leasing)
+            _leases.Remove(lease);
+        return true;
+    }
+
+    /// <summary>Ends each lease whose deadline has passed, as long as the store is open.</summary>
+    private async Task ExpireAsync()
+    {
+        TimeSpan atLeast = TimeSpan.Zero;
+        while (true)
+        {
+            await UntilDeadlineAsync(atLeast).ConfigureAwait(false);
+            if (_disposing.IsCancellationRequested)
+                return;
+            atLeast = await TryEndLeasesAsync().ConfigureAwait(false) ? TimeSpan.Zero : s_expiryRetry;
+        }
+    }
+
+    /// <summary>Waits for the next deadline, for a lease that was granted meanwhile, or for the store's end.</summary>
+    private async Task UntilDeadlineAsync(TimeSpan atLeast)
+    {
+        Task granted;
+        TimeSpan wait = Timeout.InfiniteTimeSpan;
+        lock (_leasing)
+        {
+            granted = _granted.Task;
+            // Timers count whole milliseconds: one more, and the deadline has passed when it fires.
+            if (_leases.NextDeadline - Now is { } left)
+                wait = (left > atLeast ? left : atLeast) + TimeSpan.FromMilliseconds(1);
+        }
+
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(_disposing.Token);
+        await Task.WhenAny(granted, Task.Delay(wait, _time, waiting.Token)).ConfigureAwait(false);
+        await waiting.CancelAsync().ConfigureAwait(false);
+    }
+
+    private async Task<bool> TryEndLeasesAsync()
+    {
+        try
+        {
+            IReadOnlyList<long> ended;
+            lock (_leasing)
+                ended = _leases.Ended(Now);
+            foreach (long lease in ended)
+                await WriteAsync(() => End(lease), _disposing.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException or ObjectDisposedException)
+        {
+            return false;
+        }
     }
 
     private static bool Holds(StoreComparison comparison, StoreEntry? entry) => comparison switch
@@ -270,30 +341,24 @@ public sealed class SqliteStore : IClusterStore
         _ => throw new ArgumentException($"{comparison.GetType()} is no comparison of this store.", nameof(comparison)),
     };
 
-    private static StoreEntry? ReadEntry(SqliteConnection connection, string key)
+    private async ValueTask<T> WriteAsync<T>(Func<T> write, CancellationToken cancellationToken)
     {
-        using SqliteCommand command = Command(
-            connection, "SELECT key, value, create_revision, mod_revision, version FROM entries WHERE key = $key", ("$key", key));
-        using SqliteDataReader reader = command.ExecuteReader();
-        return reader.Read() ? ReadEntry(reader) : null;
+        await _writing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+            // The commit waits for the disk; the caller's thread does not.
+            return await Task.Run(write, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (SqliteException exception)
+        {
+            throw SqliteFile.Unavailable("The cluster store could not be written", exception);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
-
-    private static List<StoreEntry> ReadPrefix(SqliteConnection connection, string prefix)
-    {
-        var entries = new List<StoreEntry>();
-        using SqliteCommand command = Command(
-            connection,
-            "SELECT key, value, create_revision, mod_revision, version FROM entries WHERE key >= $prefix ORDER BY key",
-            ("$prefix", prefix));
-        using SqliteDataReader reader = command.ExecuteReader();
-        // Keys with the prefix stand together, right after it in the order of bytes.
-        while (reader.Read() && reader.GetString(0).StartsWith(prefix, StringComparison.Ordinal))
-            entries.Add(ReadEntry(reader));
-        return entries;
-    }
-
-    private static StoreEntry ReadEntry(SqliteDataReader reader) =>
-        new(reader.GetString(0), reader.GetFieldValue<byte[]>(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4));
 
     private async ValueTask<T> ReadAsync<T>(Func<SqliteConnection, T> read, CancellationToken cancellationToken)
     {
@@ -305,7 +370,7 @@ public sealed class SqliteStore : IClusterStore
         }
         catch (SqliteException exception)
         {
-            throw Unavailable("The cluster store could not be read", exception);
+            throw SqliteFile.Unavailable("The cluster store could not be read", exception);
         }
         finally
         {
@@ -313,54 +378,5 @@ public sealed class SqliteStore : IClusterStore
         }
     }
 
-    private static SqliteConnection OpenConnection(string path, SqliteOpenMode mode)
-    {
-        // Pooling would keep the file open after Dispose.
-        var settings = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 5 };
-        var connection = new SqliteConnection(settings.ToString());
-        try
-        {
-            connection.Open();
-            return connection;
-        }
-        catch (SqliteException)
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
-
-    private static SqliteCommand Command(SqliteConnection connection, string text, params ReadOnlySpan<(string Name, object Value)> parameters)
-    {
-        SqliteCommand command = connection.CreateCommand();
-        command.CommandText = text;
-        foreach ((string name, object value) in parameters)
-            command.Parameters.AddWithValue(name, value);
-        return command;
-    }
-
-    private static void Execute(SqliteConnection connection, string text, params ReadOnlySpan<(string Name, object Value)> parameters)
-    {
-        using SqliteCommand command = Command(connection, text, parameters);
-        command.ExecuteNonQuery();
-    }
-
-    private static object? Scalar(SqliteConnection connection, string text)
-    {
-        using SqliteCommand command = Command(connection, text);
-        return command.ExecuteScalar();
-    }
-
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private static StoreUnavailableException Unavailable(string what, SqliteException exception) => new(
-        exception.SqliteErrorCode switch
-        {
-            13 => $"{what}: the disk is full. Free some space; nothing that was acknowledged is lost.",
-            14 => $"{what}: the file or its folder does not exist or may not be opened.",
-            26 => $"{what}: the file is not a SQLite database.",
-            11 => $"{what}: the file is damaged. Restore it from a backup.",
-            _ => $"{what}: {exception.Message}",
-        },
-        exception);
 }

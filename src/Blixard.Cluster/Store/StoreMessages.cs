@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Blixard.Rpc.Calls;
 using Blixard.V1;
 using Google.Protobuf;
 
@@ -7,6 +8,9 @@ namespace Blixard.Cluster.Store;
 /// <summary>The store's types as the messages of store.proto, and back.</summary>
 internal static class StoreMessages
 {
+    // An engine may grant a little more than the longest lease; what is far beyond comes from a broken server.
+    public const long TimeToLiveSecondsMax = 2 * 3_600;
+
     public static KeyValue ToMessage(StoreEntry entry) => new()
     {
         Key = entry.Key,
@@ -14,10 +18,11 @@ internal static class StoreMessages
         CreateRevision = entry.CreateRevision,
         ModRevision = entry.ModRevision,
         Version = entry.Version,
+        Lease = entry.Lease,
     };
 
     public static StoreEntry ToEntry(KeyValue message) =>
-        new(message.Key, message.Value.Memory, message.CreateRevision, message.ModRevision, message.Version);
+        new(message.Key, message.Value.Memory, message.CreateRevision, message.ModRevision, message.Version, message.Lease);
 
     public static TransactRequest ToMessage(StoreTransaction transaction)
     {
@@ -37,7 +42,7 @@ internal static class StoreMessages
         foreach (StoreOperation operation in transaction.Operations)
         {
             message.Operations.Add(operation is StoreOperation.Put put
-                ? new Operation { Put = new PutOperation { Key = put.Key, Value = UnsafeByteOperations.UnsafeWrap(put.Value) } }
+                ? new Operation { Put = new PutOperation { Key = put.Key, Value = UnsafeByteOperations.UnsafeWrap(put.Value), Lease = put.Lease } }
                 : new Operation { Delete = new DeleteOperation { Key = operation.Key } });
         }
 
@@ -76,7 +81,7 @@ internal static class StoreMessages
             switch (operation.OperationCase)
             {
                 case Operation.OperationOneofCase.Put:
-                    operations.Add(new StoreOperation.Put(operation.Put.Key, operation.Put.Value.Memory));
+                    operations.Add(new StoreOperation.Put(operation.Put.Key, operation.Put.Value.Memory, operation.Put.Lease));
                     break;
                 case Operation.OperationOneofCase.Delete:
                     operations.Add(new StoreOperation.Delete(operation.Delete.Key));
@@ -110,4 +115,29 @@ internal static class StoreMessages
             .. message.Changes_.Where(change => change.Kv is not null && change.Kind is ChangeKind.Put or ChangeKind.Delete)
                 .Select(change => new StoreChange(change.Kv.Key, change.Kind == ChangeKind.Put ? ToEntry(change.Kv) : null)),
         ]);
+
+    /// <summary>Seconds from the wire as a time to live; null if they are none.</summary>
+    public static TimeSpan? ToTimeToLive(long seconds) =>
+        seconds is > 0 and <= TimeToLiveSecondsMax ? TimeSpan.FromSeconds(seconds) : null;
+
+    public static RpcException ToStatus(StoreUnavailableException exception) => new(
+        RpcStatusCode.Unavailable,
+        exception.Message,
+        details: new StoreUnavailable { HadNoEffect = exception.HadNoEffect }.ToByteArray(),
+        inner: exception);
+
+    /// <summary>Whether a server's answer says that the call surely had no effect.</summary>
+    public static bool SaysNoEffect(RpcException exception)
+    {
+        if (exception is not { StatusCode: RpcStatusCode.Unavailable, Stage: RpcFailureStage.Answered })
+            return false;
+        try
+        {
+            return StoreUnavailable.Parser.ParseFrom(exception.Details.Span).HadNoEffect;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
 }

@@ -30,40 +30,51 @@ public sealed class StoreService
         .Unary(StoreMethods.Get, GetAsync)
         .ServerStreaming(StoreMethods.Range, (request, context) => RangeAsync(request, context.CancellationToken))
         .Unary(StoreMethods.Transact, TransactAsync)
-        .ServerStreaming(StoreMethods.Watch, (request, context) => WatchAsync(request, context.CancellationToken));
+        .ServerStreaming(StoreMethods.Watch, (request, context) => WatchAsync(request, context.CancellationToken))
+        .Unary(StoreMethods.GrantLease, GrantLeaseAsync)
+        .Unary(StoreMethods.KeepLease, KeepLeaseAsync)
+        .Unary(StoreMethods.RevokeLease, RevokeLeaseAsync);
 
     private static RpcException Explain(Exception exception) => exception switch
     {
         ArgumentException => new RpcException(RpcStatusCode.InvalidArgument, exception.Message),
-        _ => new RpcException(RpcStatusCode.Unavailable, exception.Message),
+        StoreLeaseNotFoundException => new RpcException(RpcStatusCode.NotFound, exception.Message),
+        StoreUnavailableException unavailable => StoreMessages.ToStatus(unavailable),
+        _ => throw new ArgumentOutOfRangeException(nameof(exception), exception, "Not a failure of the store."),
     };
 
-    private async Task<GetResponse> GetAsync(GetRequest request, RpcContext context)
+    private static async Task<T> ExplainAsync<T>(ValueTask<T> call)
     {
         try
         {
-            StoreEntry? entry = await _store.GetAsync(request.Key, context.CancellationToken).ConfigureAwait(false);
-            return new GetResponse { Kv = entry is null ? null : StoreMessages.ToMessage(entry) };
+            return await call.ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is StoreUnavailableException or ArgumentException)
+        catch (Exception exception) when (exception is StoreUnavailableException or StoreLeaseNotFoundException or ArgumentException)
         {
             throw Explain(exception);
         }
     }
 
+    private (IStoreReader Reader, bool IsLinearizable) ReaderFor(bool mayBeStale) =>
+        mayBeStale ? (_store.Replica, ReferenceEquals(_store.Replica, _store)) : (_store, true);
+
+    private Task<GetResponse> GetAsync(GetRequest request, RpcContext context)
+    {
+        return ExplainAsync(AnswerAsync());
+
+        async ValueTask<GetResponse> AnswerAsync()
+        {
+            (IStoreReader reader, bool isLinearizable) = ReaderFor(request.MayBeStale);
+            StoreEntry? entry = await reader.GetAsync(request.Key, context.CancellationToken).ConfigureAwait(false);
+            return new GetResponse { Kv = entry is null ? null : StoreMessages.ToMessage(entry), Linearizable = isLinearizable };
+        }
+    }
+
     private async IAsyncEnumerable<RangeResponse> RangeAsync(RangeRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        StoreRange range;
-        try
-        {
-            range = await _store.RangeAsync(request.Prefix, cancellationToken).ConfigureAwait(false);
-        }
-        catch (StoreUnavailableException exception)
-        {
-            throw Explain(exception);
-        }
-
-        var page = new RangeResponse { Revision = range.Revision };
+        (IStoreReader reader, bool isLinearizable) = ReaderFor(request.MayBeStale);
+        StoreRange range = await ExplainAsync(reader.RangeAsync(request.Prefix, cancellationToken)).ConfigureAwait(false);
+        var page = new RangeResponse { Revision = range.Revision, Linearizable = isLinearizable };
         int bytes = 0;
         foreach (StoreEntry entry in range.Entries)
         {
@@ -72,7 +83,7 @@ public sealed class StoreService
             if (bytes > 0 && bytes + length > PageBytesMax)
             {
                 yield return page;
-                page = new RangeResponse { Revision = range.Revision };
+                page = new RangeResponse { Revision = range.Revision, Linearizable = isLinearizable };
                 bytes = 0;
             }
 
@@ -87,17 +98,39 @@ public sealed class StoreService
     {
         if (!StoreMessages.TryRead(request, out StoreTransaction? transaction))
             throw new RpcException(RpcStatusCode.InvalidArgument, "a comparison or an operation of the transaction says nothing");
-        try
+        // Once it has begun it is carried out, whether the caller still waits or not.
+        StoreCommit commit = await ExplainAsync(_store.TransactAsync(transaction, context.CancellationToken)).ConfigureAwait(false);
+        var response = new TransactResponse { Succeeded = commit.Succeeded, Revision = commit.Revision };
+        response.Current.AddRange(commit.Current.Select(StoreMessages.ToMessage));
+        return response;
+    }
+
+    private Task<GrantLeaseResponse> GrantLeaseAsync(GrantLeaseRequest request, RpcContext context)
+    {
+        return ExplainAsync(AnswerAsync());
+
+        async ValueTask<GrantLeaseResponse> AnswerAsync()
         {
-            // Once it has begun it is carried out, whether the caller still waits or not.
-            StoreCommit commit = await _store.TransactAsync(transaction, context.CancellationToken).ConfigureAwait(false);
-            var response = new TransactResponse { Succeeded = commit.Succeeded, Revision = commit.Revision };
-            response.Current.AddRange(commit.Current.Select(StoreMessages.ToMessage));
-            return response;
+            var timeToLive = TimeSpan.FromSeconds(Math.Clamp(request.TtlSeconds, 0, StoreMessages.TimeToLiveSecondsMax));
+            StoreLease lease = await _store.GrantLeaseAsync(timeToLive, context.CancellationToken).ConfigureAwait(false);
+            return new GrantLeaseResponse { Lease = lease.Id, TtlSeconds = (long)lease.TimeToLive.TotalSeconds };
         }
-        catch (Exception exception) when (exception is StoreUnavailableException or ArgumentException)
+    }
+
+    private async Task<KeepLeaseResponse> KeepLeaseAsync(KeepLeaseRequest request, RpcContext context)
+    {
+        TimeSpan? left = await ExplainAsync(_store.KeepLeaseAsync(request.Lease, context.CancellationToken)).ConfigureAwait(false);
+        return new KeepLeaseResponse { TtlSeconds = (long)(left?.TotalSeconds ?? 0) };
+    }
+
+    private Task<RevokeLeaseResponse> RevokeLeaseAsync(RevokeLeaseRequest request, RpcContext context)
+    {
+        return ExplainAsync(AnswerAsync());
+
+        async ValueTask<RevokeLeaseResponse> AnswerAsync()
         {
-            throw Explain(exception);
+            await _store.RevokeLeaseAsync(request.Lease, context.CancellationToken).ConfigureAwait(false);
+            return new RevokeLeaseResponse();
         }
     }
 

@@ -6,7 +6,13 @@ namespace Blixard.Cluster.Store;
 /// <param name="CreateRevision">The revision that created the key.</param>
 /// <param name="ModRevision">The revision that last wrote it.</param>
 /// <param name="Version">How often it was written since its creation, from 1.</param>
-public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, long CreateRevision, long ModRevision, long Version);
+/// <param name="Lease">The lease that its last put named; 0 = none.</param>
+public sealed record StoreEntry(string Key, ReadOnlyMemory<byte> Value, long CreateRevision, long ModRevision, long Version, long Lease = 0);
+
+/// <summary>A lease that was granted.</summary>
+/// <param name="Id">Its number, above 0; never given twice.</param>
+/// <param name="TimeToLive">How long it lives without being kept: what was asked for, or a little more.</param>
+public sealed record StoreLease(long Id, TimeSpan TimeToLive);
 
 /// <summary>Keys as of one revision.</summary>
 public sealed record StoreRange(IReadOnlyList<StoreEntry> Entries, long Revision);
@@ -34,6 +40,8 @@ public sealed record StoreTransaction(IReadOnlyList<StoreComparison> Comparisons
         {
             bytes += CheckKey(operation.Key);
             bytes += operation is StoreOperation.Put put ? put.Value.Length : 0;
+            if (operation is StoreOperation.Put { Lease: < 0 })
+                throw new ArgumentException($"The put of '{operation.Key}' names a lease below 0.");
             if (!written.Add(operation.Key))
                 throw new ArgumentException($"The transaction writes '{operation.Key}' twice.");
             if (operation is StoreOperation.Put { Value.Length: > StoreLimits.ValueBytesMax })
@@ -82,8 +90,9 @@ public abstract record StoreOperation
     /// <summary>The key that is written.</summary>
     public string Key { get; }
 
-    /// <summary>Creates or replaces a key.</summary>
-    public sealed record Put(string PutKey, ReadOnlyMemory<byte> Value) : StoreOperation(PutKey);
+    /// <summary>Creates or replaces a key. With a lease, the key is deleted when the lease ends; without one (0), it also stays
+    /// beyond a lease that an earlier put named.</summary>
+    public sealed record Put(string PutKey, ReadOnlyMemory<byte> Value, long Lease = 0) : StoreOperation(PutKey);
 
     /// <summary>Removes a key; nothing happens if it is absent.</summary>
     public sealed record Delete(string DeletedKey) : StoreOperation(DeletedKey);

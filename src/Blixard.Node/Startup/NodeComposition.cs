@@ -214,7 +214,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     {
         ClusterId = _memory.Current?.ClusterId ?? "";
         if (isServer)
-            return SqliteStore.Open(_directory.StorePath);
+            return SqliteStore.Open(_directory.StorePath, _time, OperatingSystemRandomSource.Instance);
         if (_memory.Current is not { Servers: [KnownServer server, ..] })
             throw new NodeStartException(NodeStartFailure.Failed, $"{_directory.NodeFilePath} names no server of the cluster. Let the node join again.");
         Peer peer = _peers.Put(EndpointId.Parse(server.EndpointId), server.Name, server.Grpc);

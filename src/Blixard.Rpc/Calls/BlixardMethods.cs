@@ -52,6 +52,18 @@ public static class StoreMethods
     /// <summary>Changes from a revision on.</summary>
     public static readonly RpcMethod<WatchRequest, WatchResponse> Watch =
         RpcMethod.ServerStreaming<WatchRequest, WatchResponse>(StoreReflection.Descriptor, "Store", "Watch");
+
+    /// <summary>A lease.</summary>
+    public static readonly RpcMethod<GrantLeaseRequest, GrantLeaseResponse> GrantLease =
+        RpcMethod.Unary<GrantLeaseRequest, GrantLeaseResponse>(StoreReflection.Descriptor, "Store", "GrantLease");
+
+    /// <summary>More time for a lease.</summary>
+    public static readonly RpcMethod<KeepLeaseRequest, KeepLeaseResponse> KeepLease =
+        RpcMethod.Unary<KeepLeaseRequest, KeepLeaseResponse>(StoreReflection.Descriptor, "Store", "KeepLease");
+
+    /// <summary>The end of a lease.</summary>
+    public static readonly RpcMethod<RevokeLeaseRequest, RevokeLeaseResponse> RevokeLease =
+        RpcMethod.Unary<RevokeLeaseRequest, RevokeLeaseResponse>(StoreReflection.Descriptor, "Store", "RevokeLease");
 }
 
 /// <summary>The methods of <c>blixard.v1.Vm</c>; proto/blixard/v1/vm.proto says what they do.</summary>

@@ -15,7 +15,7 @@ internal sealed class TemporaryStore : IAsyncDisposable
 
     public TemporaryStore()
     {
-        Store = SqliteStore.Open(Path.Combine(_folder, "store.db"), historyRevisionsMax: 1_000);
+        Store = SqliteStore.Open(Path.Combine(_folder, "store.db"), TimeProvider.System, OperatingSystemRandomSource.Instance, historyRevisionsMax: 1_000);
         Tokens = new JoinTokens(Store, new SeededRandomSource(1), Time);
         Members = new Members(Store, Tokens, Time);
     }
