@@ -34,6 +34,14 @@ public static class ClusterMethods
         RpcMethod.ServerStreaming<WatchMembersRequest, WatchMembersResponse>(ClusterReflection.Descriptor, "Cluster", "WatchMembers");
 }
 
+/// <summary>The methods of <c>blixard.v1.Raft</c>; proto/blixard/v1/raft.proto says what they do.</summary>
+public static class RaftMethods
+{
+    /// <summary>What a server says of its own etcd.</summary>
+    public static readonly RpcMethod<RaftReportRequest, RaftReport> Report =
+        RpcMethod.Unary<RaftReportRequest, RaftReport>(RaftReflection.Descriptor, "Raft", "Report");
+}
+
 /// <summary>The methods of <c>blixard.v1.Store</c>; proto/blixard/v1/store.proto says what they do.</summary>
 public static class StoreMethods
 {
