@@ -1,0 +1,124 @@
+using Blixard.Cluster.Store;
+using Blixard.Testing.Namespaces;
+using Blixard.V1;
+using Iroh.Cryptography;
+
+namespace Blixard.Testing.Chaos;
+
+/// <summary>What a cluster is made of.</summary>
+public sealed record ChaosClusterOptions
+{
+    /// <summary>The path of blixard.dll.</summary>
+    public required string Program { get; init; }
+
+    /// <summary>The servers' names; the first one makes the cluster. One with "sqlite", an odd number with "etcd".</summary>
+    public IReadOnlyList<string> Servers { get; init; } = ["a", "b", "c"];
+
+    /// <summary>The workers' names.</summary>
+    public IReadOnlyList<string> Workers { get; init; } = [];
+
+    /// <summary>"sqlite" or "etcd".</summary>
+    public string Engine { get; init; } = "etcd";
+
+    /// <summary>Further options for every node.</summary>
+    public IReadOnlyList<string> NodeOptions { get; init; } = [];
+
+    /// <summary>Variables for every node.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Nodes whose data directory is on a small disk of its own, with its size in MiB.</summary>
+    public IReadOnlyDictionary<string, int> Disks { get; init; } = new Dictionary<string, int>();
+}
+
+/// <summary>Nodes as processes in a <see cref="NetworkLab"/>, joined to one cluster. One owner.</summary>
+public sealed class ChaosCluster : IAsyncDisposable
+{
+    private readonly ChaosClusterOptions _options;
+    private readonly Dictionary<string, LabNode> _nodes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, LabDisk> _disks = new(StringComparer.Ordinal);
+
+    private ChaosCluster(NetworkLab lab, ChaosClusterOptions options) => (Lab, _options) = (lab, options);
+
+    /// <summary>The network.</summary>
+    public NetworkLab Lab { get; }
+
+    /// <summary>All nodes, servers first.</summary>
+    public IReadOnlyList<LabNode> Nodes => [.. _nodes.Values];
+
+    /// <summary>The servers.</summary>
+    public IReadOnlyList<LabNode> Servers => [.. _options.Servers.Select(name => _nodes[name])];
+
+    /// <summary>The workers.</summary>
+    public IReadOnlyList<LabNode> Workers => [.. _options.Workers.Select(name => _nodes[name])];
+
+    /// <summary>A node by its name.</summary>
+    public LabNode this[string name] => _nodes[name];
+
+    /// <summary>The disk of a node that has one of its own.</summary>
+    public LabDisk DiskOf(string name) => _disks[name];
+
+    /// <summary>What the nodes printed last; for messages about failures.</summary>
+    public string Tails => string.Join('\n', Nodes.Select(node => node.Tail));
+
+    /// <summary>Makes the network, starts every node and waits until all of them see each other.</summary>
+    public static async Task<ChaosCluster> StartAsync(ChaosClusterOptions options)
+    {
+        string[] names = [.. options.Servers, .. options.Workers];
+        var cluster = new ChaosCluster(await NetworkLab.CreateAsync(names).ConfigureAwait(false), options);
+        try
+        {
+            foreach (string name in names)
+                await cluster.AddAsync(name).ConfigureAwait(false);
+            await cluster._nodes[names[0]].StartAsync("up", "--engine", options.Engine).ConfigureAwait(false);
+            foreach (string name in names.Skip(1))
+                await cluster.JoinAsync(name).ConfigureAwait(false);
+            await cluster.UntilWholeAsync().ConfigureAwait(false);
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Starts a node that belongs to no cluster by a ticket of another server.</summary>
+    public async Task JoinAsync(string name, params IReadOnlyList<string> options)
+    {
+        NodeRole role = _options.Servers.Contains(name) ? NodeRole.Server : NodeRole.Worker;
+        LabNode through = Servers.First(server => server.Name != name && server.IsRunning);
+        string ticket = await through.CreateTicketAsync(role).ConfigureAwait(false);
+        await _nodes[name].StartAsync(["join", ticket, "--role", role == NodeRole.Server ? "server" : "worker", .. options]).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until every node sees every other over P2P and gRPC, with nothing to complain about.</summary>
+    public async Task UntilWholeAsync()
+    {
+        foreach (LabNode node in Nodes)
+            await node.UntilStatusAsync(status => ClusterView.IsWhole(status, _nodes.Keys), "all members, linked over P2P, and the store").ConfigureAwait(false);
+    }
+
+    /// <summary>A store as a node's local users have it: the servers' local APIs, that of <paramref name="first"/> preferred.
+    /// The caller disposes it.</summary>
+    public IClusterStore OpenStore(string first) =>
+        new RemoteStore(_nodes[first].Api, TimeProvider.System, OperatingSystemRandomSource.Instance);
+
+    /// <summary>Ends every node and removes the network.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (LabNode node in Nodes)
+            await node.DisposeAsync().ConfigureAwait(false);
+        await Lab.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task AddAsync(string name)
+    {
+        string directory = Path.Combine(Lab.Folder, name);
+        if (_options.Disks.TryGetValue(name, out int sizeMib))
+            _disks[name] = await Lab.MountDiskAsync(directory, sizeMib).ConfigureAwait(false);
+        var node = new LabNode(Lab[name], directory, _options.Program, _options.NodeOptions);
+        foreach ((string variable, string value) in _options.Environment)
+            node.Environment[variable] = value;
+        _nodes[name] = node;
+    }
+}

@@ -1,0 +1,56 @@
+namespace Blixard.Testing.Chaos;
+
+/// <summary>How a write or read ended.</summary>
+public enum Outcome
+{
+    /// <summary>It was carried out.</summary>
+    Done,
+    /// <summary>It was answered and not carried out: a comparison failed.</summary>
+    Refused,
+    /// <summary>Nobody answered: it may have been carried out, or may yet be.</summary>
+    Unknown,
+}
+
+/// <summary>What a client did with a register.</summary>
+public enum RegisterAction
+{
+    /// <summary>Read it.</summary>
+    Read,
+    /// <summary>Wrote it.</summary>
+    Write,
+    /// <summary>Wrote it if it had an expected value.</summary>
+    CompareAndSwap,
+}
+
+/// <summary>One step of a register's history.</summary>
+/// <param name="Client">Who did it.</param>
+/// <param name="Register">The register's key.</param>
+/// <param name="Action">What was done.</param>
+/// <param name="Value">What was written, or what a read returned.</param>
+/// <param name="Expected">What a compare-and-swap expected; else 0.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="Invoked">When it began, on the workload's clock.</param>
+/// <param name="Returned">When it was answered or given up.</param>
+public sealed record RegisterStep(
+    int Client, string Register, RegisterAction Action, long Value, long Expected, Outcome Outcome, TimeSpan Invoked, TimeSpan Returned);
+
+/// <summary>One entry that a client appended to the sequence.</summary>
+/// <param name="Key">Its key, which nobody else writes.</param>
+/// <param name="Value">Its value.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="At">When it was answered or given up, on the workload's clock.</param>
+public sealed record Append(string Key, string Value, Outcome Outcome, TimeSpan At);
+
+/// <summary>How clients behave.</summary>
+public sealed record WorkloadOptions
+{
+    /// <summary>How long a client rests between two steps: with four clients at most 80 steps a second, which two cores carry beside a
+    /// cluster, and gaps are seen to some ten milliseconds.</summary>
+    public TimeSpan Rest { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How many registers the clients share: few, so that they meet.</summary>
+    public int Registers { get; init; } = 3;
+
+    /// <summary>When a client gives a step up and goes on. Longer than a store takes to turn to another server.</summary>
+    public TimeSpan StepLimit { get; init; } = TimeSpan.FromSeconds(5);
+}
