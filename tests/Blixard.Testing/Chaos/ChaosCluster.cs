@@ -1,4 +1,5 @@
 using Blixard.Cluster.Store;
+using Blixard.Rpc.Calls;
 using Blixard.Testing.Namespaces;
 using Blixard.V1;
 using Iroh.Cryptography;
@@ -25,6 +26,9 @@ public sealed record ChaosClusterOptions
 
     /// <summary>Variables for every node.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The path of Blixard.FakeQemu.dll, which takes QEMU's place; null = no VMs.</summary>
+    public string? VmProgram { get; init; }
 
     /// <summary>Nodes whose data directory is on a small disk of its own, with its size in MiB.</summary>
     public IReadOnlyDictionary<string, int> Disks { get; init; } = new Dictionary<string, int>();
@@ -57,6 +61,9 @@ public sealed class ChaosCluster : IAsyncDisposable
     /// <summary>The disk of a node that has one of its own.</summary>
     public LabDisk DiskOf(string name) => _disks[name];
 
+    /// <summary>The folder in which VMs keep records of their lives; see <see cref="VmLives"/>.</summary>
+    public string LivesFolder => Path.Combine(Lab.Folder, "lives");
+
     /// <summary>What the nodes printed last; for messages about failures.</summary>
     public string Tails => string.Join('\n', Nodes.Select(node => node.Tail));
 
@@ -67,6 +74,8 @@ public sealed class ChaosCluster : IAsyncDisposable
         var cluster = new ChaosCluster(await NetworkLab.CreateAsync(names).ConfigureAwait(false), options);
         try
         {
+            if (options.VmProgram is { } program)
+                WriteProgram(cluster.VmProgramPath, program);
             foreach (string name in names)
                 await cluster.AddAsync(name).ConfigureAwait(false);
             await cluster._nodes[names[0]].StartAsync("up", "--engine", options.Engine).ConfigureAwait(false);
@@ -103,12 +112,32 @@ public sealed class ChaosCluster : IAsyncDisposable
     public IClusterStore OpenStore(string first) =>
         new RemoteStore(_nodes[first].Api, TimeProvider.System, OperatingSystemRandomSource.Instance);
 
+    /// <summary>Packs an image of a few bytes on a node; enough for a VM that runs no guest.</summary>
+    public async Task AddImageAsync(string node, string name)
+    {
+        string kernel = Path.Combine(Lab.Folder, "kernel-" + name);
+        await File.WriteAllTextAsync(kernel, "no guest").ConfigureAwait(false);
+        await foreach (ImageProgress _ in _nodes[node].Api.StreamAsync(
+            ImageMethods.Add, new AddImageRequest { Name = name, KernelPath = kernel }, RpcCallOptions.Within(LabNode.Patience)).ConfigureAwait(false))
+        {
+            // Only the end counts.
+        }
+    }
+
     /// <summary>Ends every node and removes the network.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (LabNode node in Nodes)
             await node.DisposeAsync().ConfigureAwait(false);
         await Lab.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private string VmProgramPath => Path.Combine(Lab.Folder, "qemu");
+
+    private static void WriteProgram(string path, string assembly)
+    {
+        File.WriteAllText(path, $"#!/bin/sh\nexec dotnet '{assembly}' \"$@\"\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
     }
 
     private async Task AddAsync(string name)
@@ -119,6 +148,13 @@ public sealed class ChaosCluster : IAsyncDisposable
         var node = new LabNode(Lab[name], directory, _options.Program, _options.NodeOptions);
         foreach ((string variable, string value) in _options.Environment)
             node.Environment[variable] = value;
+        if (_options.VmProgram is not null)
+        {
+            node.Environment["BLIXARD_QEMU"] = VmProgramPath;
+            node.Environment["BLIXARD_LIVES"] = LivesFolder;
+            node.Environment["BLIXARD_LIVES_HOST"] = name;
+        }
+
         _nodes[name] = node;
     }
 }

@@ -23,6 +23,7 @@ public static class WorkloadChecks
         Report("with another value than was written", appends
             .Where(append => entries.TryGetValue(append.Key, out StoreEntry? entry) && Encoding.ASCII.GetString(entry.Value.Span) != append.Value).Select(Describe));
         Report("refused although nobody else writes them", appends.Where(append => append.Outcome == Outcome.Refused).Select(Describe));
+        Report("there although the store said that it took none", appends.Where(append => append.Outcome == Outcome.NotTaken && entries.ContainsKey(append.Key)).Select(Describe));
         Report("written more than once", found.Where(entry => entry.Version != 1).Select(entry => entry.Key));
         Report("there although nobody wrote them", found.Where(entry => !tried.Contains(entry.Key)).Select(entry => entry.Key));
         return problems;

@@ -107,7 +107,11 @@ internal sealed class WorkloadClient(
             acknowledged.Add(Now);
             return Outcome.Done;
         }
-        catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
+        catch (StoreUnavailableException e)
+        {
+            return e.HadNoEffect ? Outcome.NotTaken : Outcome.Unknown;
+        }
+        catch (OperationCanceledException)
         {
             return Outcome.Unknown;
         }

@@ -7,6 +7,8 @@ public enum Outcome
     Done,
     /// <summary>It was answered and not carried out: a comparison failed.</summary>
     Refused,
+    /// <summary>It surely was not carried out: no store took it.</summary>
+    NotTaken,
     /// <summary>Nobody answered: it may have been carried out, or may yet be.</summary>
     Unknown,
 }
