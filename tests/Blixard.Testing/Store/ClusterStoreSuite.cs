@@ -1,17 +1,11 @@
-using System.Text;
 using Blixard.Cluster.Store;
 using Iroh.Cryptography;
 
 namespace Blixard.Testing.Store;
 
 /// <summary>What every engine of <see cref="IClusterStore"/> must do. Each engine's test class derives from it.</summary>
-public abstract class ClusterStoreSuite
+public abstract class ClusterStoreSuite : StoreLeaseSuite
 {
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    /// <summary>A new, empty store that keeps at least 100 revisions and at most 1,000.</summary>
-    protected abstract Task<IClusterStore> CreateAsync();
-
     [Fact]
     public async Task A_new_store_is_empty_at_revision_zero()
     {
@@ -140,8 +134,8 @@ public abstract class ClusterStoreSuite
     public async Task A_watch_from_a_revision_that_is_no_longer_kept_says_where_it_can_begin()
     {
         await using IClusterStore store = await CreateAsync();
-        for (int i = 0; i < 2_100; i++)
-            await PutAsync(store, "k", $"{i}");
+        await ForgetHistoryAsync(store);
+        await PutAsync(store, "last", "1");
         StoreCompactedException exception = await Assert.ThrowsAsync<StoreCompactedException>(async () =>
         {
             await foreach (StoreChanges _ in store.WatchAsync("", 1, Cancel))
@@ -238,10 +232,23 @@ public abstract class ClusterStoreSuite
         }
     }
 
-    protected static async Task<long> PutAsync(IClusterStore store, string key, string value) =>
-        (await store.TransactAsync(new([], [new StoreOperation.Put(key, Bytes(value))]), Cancel)).Revision;
-
-    protected static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
-
-    protected static string Text(StoreEntry entry) => Encoding.UTF8.GetString(entry.Value.Span);
+    [Fact]
+    public async Task A_replica_shows_what_was_written_sooner_or_later()
+    {
+        await using IClusterStore store = await CreateAsync();
+        Assert.Equal(0, (await store.Replica.RangeAsync("", Cancel)).Revision);
+        long revision = await PutAsync(store, "/a", "1");
+        using var patience = new CancellationTokenSource(Patience);
+        StoreRange range;
+        do
+        {
+            range = await store.Replica.RangeAsync("/", patience.Token);
+            Assert.True(range.Revision <= revision, $"{range.Revision}");
+        }
+        while (range.Revision < revision);
+        Assert.Equal("1", Text(Assert.Single(range.Entries)));
+        Assert.Equal(revision, (await store.Replica.GetAsync("/a", Cancel))!.ModRevision);
+        Assert.Null(await store.Replica.GetAsync("/b", Cancel));
+        await Assert.ThrowsAsync<ArgumentException>(async () => await store.Replica.GetAsync("", Cancel));
+    }
 }
