@@ -4,7 +4,7 @@ using Iroh.Cryptography;
 namespace Blixard.Testing.Store;
 
 /// <summary>What every engine of <see cref="IClusterStore"/> must do. Each engine's test class derives from it.</summary>
-public abstract class ClusterStoreSuite : StoreLeaseSuite
+public abstract class ClusterStoreSuite : StoreHistorySuite
 {
     [Fact]
     public async Task A_new_store_is_empty_at_revision_zero()
