@@ -443,6 +443,8 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             if (_isStopped || link.IsGone)
                 return;
             Do(link, link.Machine.OnPong(number, roundTrip, Now));
+            if (link.Machine.Connection == number)
+                _options.ChannelOf(link.Id)?.OnLinkAlive();
             // A link that stands has outlasted every contest: nobody else has the key any more.
             if (link.Machine.Connection == number && _time.GetUtcNow() - link.Since > _options.Timing.Unresponsive)
                 Volatile.Write(ref _keyConflict, null);

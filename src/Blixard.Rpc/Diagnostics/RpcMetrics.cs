@@ -1,13 +1,23 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Blixard.Rpc.Calls;
+using Blixard.Rpc.Peers;
 
 namespace Blixard.Rpc.Diagnostics;
 
 /// <summary>The counters of all calls: meter "Blixard.Rpc". Thread-safe; one per node.</summary>
 /// <remarks>Tags: <c>service</c> (full name, or "unknown" for names that only callers know), <c>transport</c> (p2p, grpc, local),
 /// <c>side</c> (client, server), <c>code</c> (the status' name), <c>direction</c> (sent, received), <c>from</c>, <c>to</c>,
-/// <c>reason</c>.</remarks>
+/// <c>reason</c>, <c>peer</c> (the peer's name), <c>target</c> (the service that a tunnel leads to).
+/// <list type="bullet">
+/// <item><c>blixard.rpc.calls</c>, <c>.errors</c>, <c>.call.duration</c>, <c>.bytes</c>: all calls, among them those that carry tunnels.</item>
+/// <item><c>blixard.rpc.transport.switches</c> by peer, from, to, reason; <c>blixard.rpc.transport.age</c> by peer and transport: seconds
+/// since the last switch, or since the peer became known.</item>
+/// <item><c>blixard.tunnel.opened</c>, <c>.closed</c>, <c>.active</c>, <c>.bytes</c> (with direction) by target, transport, side.</item>
+/// <item><c>blixard.tunnel.cut</c> by target, transport, reason (<see cref="Tunnels.TunnelCutReason"/>): those that this side ended
+/// before their connections did.</item>
+/// </list></remarks>
 public sealed class RpcMetrics : IDisposable
 {
     /// <summary>The meter's name.</summary>
@@ -19,6 +29,12 @@ public sealed class RpcMetrics : IDisposable
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _switches;
+    private readonly Counter<long> _tunnelsOpened;
+    private readonly Counter<long> _tunnelsClosed;
+    private readonly UpDownCounter<long> _tunnelsActive;
+    private readonly Counter<long> _tunnelBytes;
+    private readonly Counter<long> _tunnelsCut;
+    private readonly ConcurrentDictionary<PeerChannel, byte> _channels = new();
 
     /// <summary>Counters on a meter of their own.</summary>
     /// <param name="factory">Makes the meter; null = without dependency injection.</param>
@@ -30,6 +46,12 @@ public sealed class RpcMetrics : IDisposable
         _duration = _meter.CreateHistogram<double>("blixard.rpc.call.duration", "s", "Time from the call to its end.");
         _bytes = _meter.CreateCounter<long>("blixard.rpc.bytes", "By", "Encoded messages, without framing.");
         _switches = _meter.CreateCounter<long>("blixard.rpc.transport.switches", "{switch}", "Times that a peer's transport changed.");
+        _meter.CreateObservableGauge("blixard.rpc.transport.age", Ages, "s", "Time since a peer's transport changed.");
+        _tunnelsOpened = _meter.CreateCounter<long>("blixard.tunnel.opened", "{tunnel}", "Tunnels that were opened.");
+        _tunnelsClosed = _meter.CreateCounter<long>("blixard.tunnel.closed", "{tunnel}", "Tunnels that ended, well or not.");
+        _tunnelsActive = _meter.CreateUpDownCounter<long>("blixard.tunnel.active", "{tunnel}", "Tunnels that are open.");
+        _tunnelBytes = _meter.CreateCounter<long>("blixard.tunnel.bytes", "By", "Bytes of the connections that tunnels carry.");
+        _tunnelsCut = _meter.CreateCounter<long>("blixard.tunnel.cut", "{tunnel}", "Tunnels that this side cut.");
     }
 
     /// <inheritdoc/>
@@ -45,10 +67,41 @@ public sealed class RpcMetrics : IDisposable
         RpcMethod method, RpcTransport transport, RpcStatusCode code, TimeSpan elapsed, long received, long sent) =>
         Ended("client", method, transport, code, elapsed, received, sent);
 
-    internal void Switched(RpcTransport from, RpcTransport to, string reason) =>
-        _switches.Add(1, new("from", NameOf(from)), new("to", NameOf(to)), new("reason", reason));
+    internal void Switched(string peer, RpcTransport from, RpcTransport to, string reason) =>
+        _switches.Add(1, [new("peer", peer), new("from", NameOf(from)), new("to", NameOf(to)), new("reason", reason)]);
 
-    private static string NameOf(RpcTransport transport) => transport switch
+    /// <summary>Shows the age of a channel's transport until <see cref="Forget"/>.</summary>
+    internal void Show(PeerChannel channel) => _channels.TryAdd(channel, 0);
+
+    internal void Forget(PeerChannel channel) => _channels.TryRemove(channel, out _);
+
+    internal void TunnelOpened(in TagList tags)
+    {
+        _tunnelsOpened.Add(1, tags);
+        _tunnelsActive.Add(1, tags);
+    }
+
+    internal void TunnelClosed(in TagList tags)
+    {
+        _tunnelsClosed.Add(1, tags);
+        _tunnelsActive.Add(-1, tags);
+    }
+
+    internal void TunnelBytes(in TagList tags, int count) => _tunnelBytes.Add(count, tags);
+
+    internal void TunnelCut(string target, RpcTransport transport, string reason) =>
+        _tunnelsCut.Add(1, new("target", target), new("transport", NameOf(transport)), new("reason", reason));
+
+    private IEnumerable<Measurement<double>> Ages()
+    {
+        foreach (PeerChannel channel in _channels.Keys)
+        {
+            PeerChannelStatus status = channel.Status;
+            yield return new Measurement<double>(status.Age.TotalSeconds, new("peer", channel.Name), new("transport", NameOf(status.Transport)));
+        }
+    }
+
+    internal static string NameOf(RpcTransport transport) => transport switch
     {
         RpcTransport.P2p => "p2p",
         RpcTransport.Grpc => "grpc",

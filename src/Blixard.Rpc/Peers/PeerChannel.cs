@@ -2,24 +2,30 @@ using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Google.Protobuf;
+using Microsoft.Extensions.Logging;
 
 namespace Blixard.Rpc.Peers;
 
-/// <summary>Calls one peer on the best way there is: P2P when the link is ready, gRPC when not, and back after a probation
-/// (<see cref="TransportChoice"/>). Thread-safe.</summary>
+/// <summary>Calls one peer on the best way there is: P2P when the link is ready, gRPC when not or when P2P failed, and back after a
+/// probation (<see cref="TransportChoice"/>). Thread-safe.</summary>
 /// <remarks>A call whose transport fails before anything came back is tried once more on the other transport, if that is safe:
 /// the method is idempotent, or the request surely did not reach the peer.</remarks>
-public sealed class PeerChannel : IRpcCaller
+public sealed partial class PeerChannel : IRpcCaller, IDisposable
 {
     private readonly Lock _lock = new();
     private readonly TransportChoice _choice;
     private readonly IRpcCaller? _grpc;
     private readonly TimeProvider _time;
     private readonly RpcMetrics? _metrics;
+    private readonly ILogger? _logger;
     private readonly Action<TransportSwitch>? _onSwitch;
     private readonly long _started;
     private readonly Dictionary<TransportSwitchReason, long> _switches = [];
+    private DateTimeOffset _since;
+    private TimeSpan _switchedAt;
+    private TransportSwitch? _lastSwitch;
     private IRpcCaller? _p2p;
+    private Action? _probe;
     private string _linkLostReason = "no P2P link yet";
     private long _callsP2p;
     private long _callsGrpc;
@@ -28,21 +34,26 @@ public sealed class PeerChannel : IRpcCaller
     /// <param name="name">The peer's name, for messages.</param>
     /// <param name="grpc">Calls it over gRPC; null when it does not serve gRPC. Not owned.</param>
     /// <param name="time">The clock of the probation.</param>
-    /// <param name="metrics">Where switches are counted; null = nowhere.</param>
+    /// <param name="metrics">Where switches are counted, and where the age of the transport is shown until the channel is disposed;
+    /// null = nowhere.</param>
     /// <param name="probation">Null = <see cref="TransportChoice.DefaultProbation"/>.</param>
     /// <param name="onSwitch">Told of each switch, under the channel's lock: it must be quick and must not call the channel.</param>
+    /// <param name="logger">Gets each switch; null = nothing is logged.</param>
     public PeerChannel(
         string name, IRpcCaller? grpc, TimeProvider time, RpcMetrics? metrics = null, TimeSpan? probation = null,
-        Action<TransportSwitch>? onSwitch = null)
+        Action<TransportSwitch>? onSwitch = null, ILogger<PeerChannel>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(time);
         Name = name;
         _grpc = grpc;
         _time = time;
         _metrics = metrics;
+        _logger = logger;
         _onSwitch = onSwitch;
         _choice = new TransportChoice(probation ?? TransportChoice.DefaultProbation);
         _started = time.GetTimestamp();
+        _since = time.GetUtcNow();
+        metrics?.Show(this);
     }
 
     /// <summary>The peer's name.</summary>
@@ -57,6 +68,19 @@ public sealed class PeerChannel : IRpcCaller
             {
                 Note(_choice.HandleTime(Now));
                 return _choice.Current;
+            }
+        }
+    }
+
+    /// <summary>How the peer is reached now, and since when.</summary>
+    public PeerChannelStatus Status
+    {
+        get
+        {
+            lock (_lock)
+            {
+                Note(_choice.HandleTime(Now));
+                return new PeerChannelStatus(_choice.Current, _since, Now - _switchedAt, _lastSwitch, _switches.Values.Sum());
             }
         }
     }
@@ -79,16 +103,26 @@ public sealed class PeerChannel : IRpcCaller
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
-    /// <summary>The P2P link is ready (its first ping was answered), or was replaced by a new one.</summary>
+    /// <summary>The P2P link is ready (its hellos were exchanged), or was replaced by a new one.</summary>
     /// <param name="p2p">Calls the peer over it. Not owned.</param>
-    public void OnLinkReady(IRpcCaller p2p)
+    /// <param name="probe">Asks the link to find out at once whether it is alive; called, on any thread, when calls or tunnels on it
+    /// fail. Null = it cannot be asked.</param>
+    public void OnLinkReady(IRpcCaller p2p, Action? probe = null)
     {
         ArgumentNullException.ThrowIfNull(p2p);
         lock (_lock)
         {
             _p2p = p2p;
+            _probe = probe;
             Note(_choice.OnLinkReady(Now));
         }
+    }
+
+    /// <summary>The P2P link showed life: a ping was answered. The probation counts only between such signs.</summary>
+    public void OnLinkAlive()
+    {
+        lock (_lock)
+            Note(_choice.OnLinkAlive(Now));
     }
 
     /// <summary>The P2P link is lost.</summary>
@@ -98,10 +132,14 @@ public sealed class PeerChannel : IRpcCaller
         lock (_lock)
         {
             _p2p = null;
+            _probe = null;
             _linkLostReason = reason;
             Note(_choice.OnLinkLost(Now));
         }
     }
+
+    /// <summary>Shows nothing of this peer on the meters any more. Calls go on to work.</summary>
+    public void Dispose() => _metrics?.Forget(this);
 
     /// <inheritdoc/>
     public async Task<TResponse> CallAsync<TRequest, TResponse>(
@@ -112,14 +150,16 @@ public sealed class PeerChannel : IRpcCaller
     {
         ArgumentNullException.ThrowIfNull(method);
         using var deadline = new CallDeadline(options?.Timeout, _time, cancellationToken);
-        Route route = Choose();
+        PeerRoute route = Choose();
         try
         {
-            return await route.Caller.CallAsync(method, request, options, cancellationToken).ConfigureAwait(false);
+            TResponse response = await route.Caller.CallAsync(method, request, options, cancellationToken).ConfigureAwait(false);
+            OnWorked(route);
+            return response;
         }
-        catch (RpcException e) when (TryReroute(route, method, e, out IRpcCaller? other))
+        catch (RpcException e) when (TryReroute(route, method, e, out PeerRoute other))
         {
-            return await other.CallAsync(method, request, Left(options, deadline), cancellationToken).ConfigureAwait(false);
+            return await TryOtherAsync(other, method, request, Left(options, deadline), cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -157,6 +197,24 @@ public sealed class PeerChannel : IRpcCaller
             () => !Volatile.Read(ref taken), options, cancellationToken);
     }
 
+    private async Task<TResponse> TryOtherAsync<TRequest, TResponse>(
+        PeerRoute other, RpcMethod<TRequest, TResponse> method, TRequest request, RpcCallOptions? options, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        try
+        {
+            TResponse response = await other.Caller.CallAsync(method, request, options, cancellationToken).ConfigureAwait(false);
+            OnWorked(other);
+            return response;
+        }
+        catch (RpcException e) when (e.IsTransportFailure)
+        {
+            OnFailed(other);
+            throw;
+        }
+    }
+
     private static RpcCallOptions? Left(RpcCallOptions? options, CallDeadline deadline) =>
         deadline.Remaining is { } left ? options! with { Timeout = left } : options;
 
@@ -166,7 +224,7 @@ public sealed class PeerChannel : IRpcCaller
         where TResponse : class
     {
         using var deadline = new CallDeadline(options?.Timeout, _time, cancellationToken);
-        Route route = Choose();
+        PeerRoute route = Choose();
         IAsyncEnumerator<TResponse> responses = call(route.Caller, options, cancellationToken).GetAsyncEnumerator(cancellationToken);
         try
         {
@@ -175,13 +233,14 @@ public sealed class PeerChannel : IRpcCaller
             {
                 any = await responses.MoveNextAsync().ConfigureAwait(false);
             }
-            catch (RpcException e) when (TryReroute(route, method, e, out IRpcCaller? other) && isRepeatable())
+            catch (RpcException e) when (TryReroute(route, method, e, out PeerRoute other) && isRepeatable())
             {
                 await responses.DisposeAsync().ConfigureAwait(false);
-                route = new Route(other, null);
-                responses = call(other, Left(options, deadline), cancellationToken).GetAsyncEnumerator(cancellationToken);
-                any = await responses.MoveNextAsync().ConfigureAwait(false);
+                route = other;
+                responses = call(other.Caller, Left(options, deadline), cancellationToken).GetAsyncEnumerator(cancellationToken);
+                any = await NextAsync(responses, route).ConfigureAwait(false);
             }
+            OnWorked(route);
             while (any)
             {
                 yield return responses.Current;
@@ -194,38 +253,70 @@ public sealed class PeerChannel : IRpcCaller
         }
     }
 
-    private async ValueTask<bool> NextAsync<TResponse>(IAsyncEnumerator<TResponse> responses, Route route)
-    {
-        try
-        {
-            return await responses.MoveNextAsync().ConfigureAwait(false);
-        }
-        catch (RpcException e) when (e.IsTransportFailure)
-        {
-            NoteFailure(route);
-            throw;
-        }
-    }
-
-    private Route Choose()
+    /// <summary>The way that a call or tunnel takes now.</summary>
+    /// <exception cref="RpcException">UNAVAILABLE: there is none.</exception>
+    internal PeerRoute Choose()
     {
         lock (_lock)
         {
             Note(_choice.HandleTime(Now));
             if (_choice.Current == RpcTransport.P2p && _p2p is { } p2p)
-                return Count(new Route(p2p, RpcTransport.P2p));
+                return Count(new PeerRoute(p2p, RpcTransport.P2p));
             if (_grpc is { } grpc)
-                return Count(new Route(grpc, RpcTransport.Grpc));
+                return Count(new PeerRoute(grpc, RpcTransport.Grpc));
             // In probation, and there is no other way: better than none.
             if (_p2p is { } doubtful)
-                return Count(new Route(doubtful, RpcTransport.P2p));
+                return Count(new PeerRoute(doubtful, RpcTransport.P2p));
             throw new RpcException(
                 RpcStatusCode.Unavailable, $"{Name} cannot be reached: {_linkLostReason}; it serves no gRPC", RpcFailureStage.NotSent);
         }
     }
 
+    /// <summary>The other way than one that failed; null if there is none.</summary>
+    internal PeerRoute? ChooseOther(PeerRoute failed)
+    {
+        lock (_lock)
+        {
+            RpcTransport way = failed.Transport == RpcTransport.P2p ? RpcTransport.Grpc : RpcTransport.P2p;
+            return (way == RpcTransport.Grpc ? _grpc : _p2p) is { } other ? Count(new PeerRoute(other, way)) : null;
+        }
+    }
+
+    /// <summary>A way failed: its transport did, not the peer's answer.</summary>
+    /// <param name="route">The way.</param>
+    /// <param name="isPulseLost">Whether tunnels on it went silent, and not a call failed.</param>
+    internal void OnFailed(PeerRoute route, bool isPulseLost = false)
+    {
+        Action? probe = null;
+        lock (_lock)
+        {
+            if (route.Transport == RpcTransport.Grpc)
+            {
+                Note(_choice.OnGrpcFailed(Now));
+            }
+            else if (ReferenceEquals(route.Caller, _p2p))
+            {
+                Note(isPulseLost ? _choice.OnPulseLost(Now) : _choice.OnCallFailed(Now));
+                probe = _probe;
+            }
+            // Else the link was replaced meanwhile: this says nothing about the new one.
+        }
+
+        // Not under the lock: the link tells this channel what it finds.
+        probe?.Invoke();
+    }
+
+    /// <summary>A call or tunnel got an answer on a way.</summary>
+    internal void OnWorked(PeerRoute route)
+    {
+        if (route.Transport != RpcTransport.Grpc)
+            return;
+        lock (_lock)
+            _choice.OnGrpcWorked();
+    }
+
     // Under the lock.
-    private Route Count(Route route)
+    private PeerRoute Count(PeerRoute route)
     {
         if (route.Transport == RpcTransport.P2p)
             _callsP2p++;
@@ -234,46 +325,47 @@ public sealed class PeerChannel : IRpcCaller
         return route;
     }
 
-    private bool TryReroute(
-        Route failed, RpcMethod method, RpcException e, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IRpcCaller? other)
+    private async ValueTask<bool> NextAsync<TResponse>(IAsyncEnumerator<TResponse> responses, PeerRoute route)
     {
-        other = null;
+        try
+        {
+            return await responses.MoveNextAsync().ConfigureAwait(false);
+        }
+        catch (RpcException e) when (e.IsTransportFailure)
+        {
+            OnFailed(route);
+            throw;
+        }
+    }
+
+    private bool TryReroute(PeerRoute failed, RpcMethod method, RpcException e, out PeerRoute other)
+    {
+        other = default;
         if (!e.IsTransportFailure)
+        {
+            // An answer, if it was one, came over this way.
+            if (e.Stage == RpcFailureStage.Answered)
+                OnWorked(failed);
             return false;
-        NoteFailure(failed);
+        }
+        OnFailed(failed);
         bool safe = e.Stage == RpcFailureStage.NotSent || (e.Stage == RpcFailureStage.AwaitingResponse && method.IsIdempotent);
-        if (!safe)
+        if (!safe || ChooseOther(failed) is not { } found)
             return false;
-        lock (_lock)
-        {
-            RpcTransport way = failed.Transport == RpcTransport.P2p ? RpcTransport.Grpc : RpcTransport.P2p;
-            other = way == RpcTransport.Grpc ? _grpc : _p2p;
-            if (other is not null)
-                Count(new Route(other, way));
-        }
-
-        return other is not null;
+        other = found;
+        return true;
     }
 
-    private void NoteFailure(Route failed)
-    {
-        lock (_lock)
-        {
-            // A call on a link that was replaced meanwhile says nothing about the new one.
-            if (failed.Transport == RpcTransport.P2p && ReferenceEquals(failed.Caller, _p2p))
-                Note(_choice.OnCallFailed(Now));
-        }
-    }
-
+    // Under the lock.
     private void Note(TransportSwitch? change)
     {
         if (change is not { } made)
             return;
         _switches[made.Reason] = _switches.GetValueOrDefault(made.Reason) + 1;
-        _metrics?.Switched(made.From, made.To, made.Reason.ToString());
+        (_lastSwitch, _switchedAt, _since) = (made, made.At, _time.GetUtcNow());
+        _metrics?.Switched(Name, made.From, made.To, made.Reason.ToString());
         _onSwitch?.Invoke(made);
+        if (_logger is { } logger)
+            LogSwitch(logger, Name, made.From, made.To, made.Reason);
     }
-
-    // The caller that a call took; the transport is null for the second try, whose failure is only reported.
-    private readonly record struct Route(IRpcCaller Caller, RpcTransport? Transport);
 }

@@ -11,7 +11,11 @@ public enum TransportSwitchReason
     LinkLost,
     /// <summary>A call over P2P failed although the link seemed ready.</summary>
     CallFailed,
-    /// <summary>The P2P link was ready for the whole probation.</summary>
+    /// <summary>Tunnels over P2P went silent although the link seemed ready.</summary>
+    PulseLost,
+    /// <summary>gRPC failed, and the P2P link, although in probation, shows life.</summary>
+    GrpcFailed,
+    /// <summary>The P2P link showed life for the whole probation.</summary>
     ProbationPassed,
 }
 

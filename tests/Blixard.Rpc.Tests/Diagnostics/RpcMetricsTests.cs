@@ -38,7 +38,7 @@ public sealed class RpcMetricsTests
         Assert.Equal(
             seen[$"blixard.rpc.bytes[{Probe},side=server,direction=sent]"],
             seen[$"blixard.rpc.bytes[{Probe},side=client,direction=received]"]);
-        Assert.Equal(1, seen["blixard.rpc.transport.switches[from=grpc,to=p2p,reason=LinkReady]"]);
+        Assert.Equal(1, seen["blixard.rpc.transport.switches[peer=b,from=grpc,to=p2p,reason=LinkReady]"]);
         Assert.Contains($"blixard.rpc.call.duration[{Probe},side=client]", seen.Keys);
     }
 

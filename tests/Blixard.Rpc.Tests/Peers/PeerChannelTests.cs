@@ -39,7 +39,7 @@ public sealed class PeerChannelTests : IAsyncLifetime
         Assert.Equal("Grpc", await EchoAsync());
         _channel.OnLinkReady(_p2p.Caller);
         Assert.Equal("Grpc", await EchoAsync());
-        _time.Advance(TransportChoice.DefaultProbation);
+        PassProbation();
         Assert.Equal("P2p", await EchoAsync());
         Assert.Equal(
             [TransportSwitchReason.LinkReady, TransportSwitchReason.LinkLost, TransportSwitchReason.ProbationPassed],
@@ -58,7 +58,7 @@ public sealed class PeerChannelTests : IAsyncLifetime
         Assert.Equal(RpcTransport.Grpc, _channel.Current);
         _p2p.Link.IsDown = false;
         Assert.Equal("Grpc", await EchoAsync());
-        _time.Advance(TransportChoice.DefaultProbation);
+        PassProbation();
         Assert.Equal("P2p", await EchoAsync());
         Assert.Equal([TransportSwitchReason.LinkReady, TransportSwitchReason.CallFailed, TransportSwitchReason.ProbationPassed], _switches.Select(s => s.Reason));
     }
@@ -170,6 +170,16 @@ public sealed class PeerChannelTests : IAsyncLifetime
             return near.ToRpcStream();
         },
         TimeProvider.System);
+
+    private void PassProbation()
+    {
+        _channel.OnLinkAlive();
+        for (TimeSpan passed = TimeSpan.Zero; passed < TransportChoice.DefaultProbation; passed += TimeSpan.FromSeconds(1))
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            _channel.OnLinkAlive();
+        }
+    }
 
     private async Task<string> EchoAsync() => (await _channel.CallAsync(ProbeMethods.Echo, new EchoRequest())).Transport;
 }

@@ -30,6 +30,9 @@ internal sealed class MemoryLink
         return ValueTask.FromResult(near.ToRpcStream());
     }
 
+    /// <summary>The other side gets a stream that was made elsewhere.</summary>
+    public void Accept(MemoryDuplex far) => _accepted.Writer.TryWrite(far.ToRpcStream());
+
     public void Close() => _accepted.Writer.TryComplete();
 }
 
