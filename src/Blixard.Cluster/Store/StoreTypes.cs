@@ -52,7 +52,10 @@ public sealed record StoreTransaction(IReadOnlyList<StoreComparison> Comparisons
             throw new ArgumentException($"The transaction's keys and values exceed {StoreLimits.TransactionBytesMax} bytes.");
     }
 
-    internal static int CheckKey(string key)
+    /// <summary>Checks the length of a key.</summary>
+    /// <returns>Its bytes of UTF-8.</returns>
+    /// <exception cref="ArgumentException">It is empty or exceeds <see cref="StoreLimits.KeyBytesMax"/>.</exception>
+    public static int CheckKey(string key)
     {
         int length = string.IsNullOrEmpty(key) ? 0 : System.Text.Encoding.UTF8.GetByteCount(key);
         return length is > 0 and <= StoreLimits.KeyBytesMax
