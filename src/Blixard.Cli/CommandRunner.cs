@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Blixard.Cli.Output;
 using Blixard.Node;
+using Blixard.Node.Maintenance;
 using Blixard.Rpc.Calls;
 using Iroh;
 using Iroh.Quic;
@@ -44,6 +45,9 @@ internal static class CommandRunner
         NodeStartException { Failure: NodeStartFailure.Unreachable } => ExitCode.Unreachable,
         NodeStartException { Failure: NodeStartFailure.Refused } => ExitCode.Refused,
         NodeStartException => ExitCode.Failed,
+        StoreMaintenanceException { Failure: StoreMaintenanceFailure.Usage } => ExitCode.Usage,
+        StoreMaintenanceException { Failure: StoreMaintenanceFailure.Refused } => ExitCode.Refused,
+        StoreMaintenanceException => ExitCode.Failed,
         RpcException { StatusCode: RpcStatusCode.Unavailable or RpcStatusCode.DeadlineExceeded } => ExitCode.Unreachable,
         RpcException { StatusCode: RpcStatusCode.Unauthenticated or RpcStatusCode.PermissionDenied } => ExitCode.Refused,
         RpcException { StatusCode: RpcStatusCode.InvalidArgument } => ExitCode.Usage,

@@ -4,6 +4,7 @@ using Blixard.Cli.Cluster;
 using Blixard.Cli.Demo;
 using Blixard.Cli.Images;
 using Blixard.Cli.Net;
+using Blixard.Cli.Store;
 using Blixard.Cli.Vms;
 
 var root = new RootCommand("Blixard: microVMs on machines that know each other by key.");
@@ -15,6 +16,7 @@ root.Subcommands.Add(StatusCommand.Create());
 root.Subcommands.Add(TokenCommand.Create());
 root.Subcommands.Add(ImageCommand.Create());
 root.Subcommands.Add(VmCommand.Create());
+root.Subcommands.Add(StoreCommand.Create());
 root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(NetCommand.Create());
 

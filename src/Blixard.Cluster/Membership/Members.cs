@@ -227,7 +227,9 @@ public sealed class Members
         }
     }
 
-    private static string KeyOf(EndpointId id) => Prefix + id;
+    internal static string KeyOf(EndpointId id) => Prefix + id;
+
+    internal static string NameKeyOf(string name) => NamesPrefix + name;
 
     private static bool TryReadMember(StoreEntry entry, [NotNullWhen(true)] out Member? member)
     {

@@ -109,6 +109,13 @@ internal static class SqliteRows
             ("$revision", revision), ("$position", position), ("$key", key));
     }
 
+    /// <summary>Writes an entry as it is, without a trace in the history.</summary>
+    public static void Seed(SqliteConnection connection, StoreEntry entry) => Execute(
+        connection,
+        $"INSERT INTO entries ({EntryColumns}) VALUES ($key, $value, $created, $revision, $version, 0)",
+        ("$key", entry.Key), ("$value", entry.Value.ToArray()), ("$created", entry.CreateRevision), ("$revision", entry.ModRevision),
+        ("$version", entry.Version));
+
     public static void WriteRevision(SqliteConnection connection, long revision) =>
         Execute(connection, "UPDATE meta SET value = $revision WHERE name = 'revision'", ("$revision", revision));
 

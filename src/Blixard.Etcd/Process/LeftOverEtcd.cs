@@ -9,7 +9,7 @@ namespace Blixard.Etcd.Process;
 /// Ends what a former run left in etcd's directory. A process is ours if it works in that very directory and listens, by its command line,
 /// on our peer socket: both are read from the kernel, so neither a pid file that grew old nor a reused process id can name a stranger.
 /// </summary>
-internal static class LeftOverEtcd
+public static class LeftOverEtcd
 {
     /// <summary>How long a process may take to go after SIGKILL: it may wait for a slow disk.</summary>
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);

@@ -14,7 +14,9 @@ internal sealed class DataDirectory : IDisposable
         (Path, _lock) = (path, heldLock);
         KeyPath = In("key");
         NodeFilePath = In("node.json");
+        MembersPath = In("members.pb");
         StorePath = In("store.db");
+        EtcdPath = In("etcd");
         ImagesPath = In("images");
         VmsPath = In("vms");
         ApiSocketPath = NodeDefaults.ApiSocketPath(path);
@@ -26,7 +28,11 @@ internal sealed class DataDirectory : IDisposable
 
     public string NodeFilePath { get; }
 
+    public string MembersPath { get; }
+
     public string StorePath { get; }
+
+    public string EtcdPath { get; }
 
     public string ImagesPath { get; }
 
@@ -34,7 +40,8 @@ internal sealed class DataDirectory : IDisposable
 
     public string ApiSocketPath { get; }
 
-    /// <summary>Makes the directory (mode 0700) if it is missing, and takes it.</summary>
+    /// <summary>Makes the directory (mode 0700) if it is missing, takes it, and ends what a killed <c>store restore</c> or <c>store
+    /// migrate</c> had decided.</summary>
     /// <exception cref="NodeStartException">It cannot be made or written, or another process has it.</exception>
     public static DataDirectory Open(string path)
     {
@@ -46,6 +53,7 @@ internal sealed class DataDirectory : IDisposable
             // FileShare.None is flock(LOCK_EX), which the kernel ends with the process, however that ends.
             FileStream held = new(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             File.WriteAllText(PidPath(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            StoreSwitch.Finish(path);
             return new DataDirectory(path, held);
         }
         catch (IOException e) when (IsHeld(path) && Holder(path) is { } pid)

@@ -17,6 +17,9 @@ internal sealed record NodeFile
     /// <summary>Whether it holds the cluster store.</summary>
     public required bool IsServer { get; init; }
 
+    /// <summary>What keeps the cluster's state: "sqlite" or "etcd". It was always SQLite in files that do not say.</summary>
+    public string Engine { get; init; } = StoreEngine.Sqlite;
+
     /// <summary>Its endpoint id in hex, so that it knows who it is while its key cannot be read; null before it first could.</summary>
     public string? EndpointId { get; init; }
 
@@ -57,6 +60,8 @@ internal sealed record NodeFile
             return wrongName;
         if (ClusterId.Length == 0)
             return "it names no cluster";
+        if (!StoreEngine.IsKnown(Engine))
+            return $"there is no store engine '{Engine}'";
         if ((UdpPort | GrpcPort) is < 0 or > 65535)
             return "a port is out of range";
         IEnumerable<string> ids = Servers.Select(server => server.EndpointId);
