@@ -9,7 +9,7 @@ internal static class EtcdData
     private const string Discarded = "data.discarded";
 
     /// <summary>Makes etcd's directory, or sets the mode of the one that is there, to 0700: it is all that keeps other users out.</summary>
-    /// <exception cref="EtcdException">It cannot be made, or is not ours.</exception>
+    /// <exception cref="EtcdServerException">It cannot be made, or is not ours.</exception>
     public static SocketDirectory Prepare(string directory)
     {
         try
@@ -25,7 +25,7 @@ internal static class EtcdData
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EtcdException(EtcdFailure.DirectoryUnusable, $"etcd's directory {directory} cannot be used: {e.Message}", e);
+            throw new EtcdServerException(EtcdServerFailure.DirectoryUnusable, $"etcd's directory {directory} cannot be used: {e.Message}", e);
         }
     }
 
@@ -37,7 +37,7 @@ internal static class EtcdData
     }
 
     /// <summary>Deletes a member's data.</summary>
-    /// <exception cref="EtcdException">They cannot be deleted.</exception>
+    /// <exception cref="EtcdServerException">They cannot be deleted.</exception>
     public static void Discard(string directory)
     {
         string data = Path.Combine(directory, EtcdCommandLine.DataDirectory);
@@ -52,7 +52,7 @@ internal static class EtcdData
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new EtcdException(EtcdFailure.DirectoryUnusable, $"the former data in {data} cannot be deleted: {e.Message}", e);
+            throw new EtcdServerException(EtcdServerFailure.DirectoryUnusable, $"the former data in {data} cannot be deleted: {e.Message}", e);
         }
     }
 

@@ -30,7 +30,7 @@ public sealed record EtcdProgram(string Path, Version Version)
     /// <param name="program">A name to look up on the PATH, or a path (with a '/'), which is not looked up.</param>
     /// <param name="time">The clock of the time limit.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="EtcdException">There is none, it does not answer as etcd does, or its version is not supported.</exception>
+    /// <exception cref="EtcdServerException">There is none, it does not answer as etcd does, or its version is not supported.</exception>
     public static async Task<EtcdProgram> FindAsync(string program, TimeProvider time, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(program);
@@ -39,13 +39,13 @@ public sealed record EtcdProgram(string Path, Version Version)
         if (!TryReadVersion(answer, out Version? version))
         {
             string shown = answer.Length == 0 ? "nothing" : $"'{FirstLine(answer)}'";
-            throw new EtcdException(EtcdFailure.ProgramUnusable, $"{path} --version printed {shown}, which is not how etcd names its version. {Install}");
+            throw new EtcdServerException(EtcdServerFailure.ProgramUnusable, $"{path} --version printed {shown}, which is not how etcd names its version. {Install}");
         }
 
         return version >= VersionMin && version < VersionEnd
             ? new EtcdProgram(path, version)
-            : throw new EtcdException(
-                EtcdFailure.VersionRefused, $"{path} is etcd {version}; versions from {VersionMin} to before {VersionEnd} are supported. {Install}");
+            : throw new EtcdServerException(
+                EtcdServerFailure.VersionRefused, $"{path} is etcd {version}; versions from {VersionMin} to before {VersionEnd} are supported. {Install}");
     }
 
     /// <summary>Reads the first line of etcd --version: "etcd Version: 3.4.23", also with a suffix such as "-rc.1".</summary>
@@ -71,7 +71,7 @@ public sealed record EtcdProgram(string Path, Version Version)
             if (IsExecutable(full))
                 return full;
             string found = File.Exists(full) ? "is not executable" : "is no file";
-            throw new EtcdException(EtcdFailure.ProgramMissing, $"The etcd program was given as {program}, and {full} {found}. {Install}");
+            throw new EtcdServerException(EtcdServerFailure.ProgramMissing, $"The etcd program was given as {program}, and {full} {found}. {Install}");
         }
 
         foreach (string directory in searchPath.Split(':', StringSplitOptions.RemoveEmptyEntries))
@@ -81,8 +81,8 @@ public sealed record EtcdProgram(string Path, Version Version)
                 return candidate;
         }
 
-        throw new EtcdException(
-            EtcdFailure.ProgramMissing, $"A server of an etcd cluster needs etcd, and there is no program '{program}' on the PATH ({searchPath}). {Install}");
+        throw new EtcdServerException(
+            EtcdServerFailure.ProgramMissing, $"A server of an etcd cluster needs etcd, and there is no program '{program}' on the PATH ({searchPath}). {Install}");
     }
 
     private static bool IsExecutable(string path)
@@ -122,12 +122,12 @@ public sealed record EtcdProgram(string Path, Version Version)
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new EtcdException(
-                EtcdFailure.ProgramUnusable, $"{path} --version did not answer within {AnswerLimit.TotalSeconds} s. Is it etcd? {Install}");
+            throw new EtcdServerException(
+                EtcdServerFailure.ProgramUnusable, $"{path} --version did not answer within {AnswerLimit.TotalSeconds} s. Is it etcd? {Install}");
         }
         catch (Exception e) when (e is System.ComponentModel.Win32Exception or InvalidOperationException or IOException)
         {
-            throw new EtcdException(EtcdFailure.ProgramUnusable, $"{path} could not be run: {e.Message}. {Install}", e);
+            throw new EtcdServerException(EtcdServerFailure.ProgramUnusable, $"{path} could not be run: {e.Message}. {Install}", e);
         }
         finally
         {

@@ -68,7 +68,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// <param name="loggers">Where etcd's own lines (category "etcd") and ours go.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Gives up before etcd is started.</param>
-    /// <exception cref="EtcdException">There is no usable etcd, the directory cannot be used, or there are no data to go on with.</exception>
+    /// <exception cref="EtcdServerException">There is no usable etcd, the directory cannot be used, or there are no data to go on with.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or the list of members does not name this one.</exception>
     public static async Task<EtcdServer> StartAsync(
         EtcdServerOptions options, EtcdStart start, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
@@ -123,7 +123,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
     }
 
     /// <summary>Returns when etcd serves, at once if it does.</summary>
-    /// <exception cref="EtcdException">It was removed from the cluster, or stopped, meanwhile.</exception>
+    /// <exception cref="EtcdServerException">It was removed from the cluster, or stopped, meanwhile.</exception>
     public async Task WaitUntilServingAsync(CancellationToken cancellationToken = default)
     {
         await foreach (EtcdServerStatus status in WatchAsync(cancellationToken).ConfigureAwait(false))
@@ -131,10 +131,10 @@ public sealed partial class EtcdServer : IAsyncDisposable
             if (status.State == EtcdServerState.Serving)
                 return;
             if (status.State == EtcdServerState.Removed)
-                throw new EtcdException(EtcdFailure.Removed, status.Reason);
+                throw new EtcdServerException(EtcdServerFailure.Removed, status.Reason);
         }
 
-        throw new EtcdException(EtcdFailure.Stopped, "etcd was stopped");
+        throw new EtcdServerException(EtcdServerFailure.Stopped, "etcd was stopped");
     }
 
     /// <summary>Stops etcd in order, or with SIGKILL after <see cref="EtcdServerOptions.StopLimit"/>, and waits until it is gone.</summary>
@@ -198,7 +198,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
             EtcdData.DeleteSockets(directory);
             run = EtcdRun.Start(_program.Path, directory, EtcdCommandLine.Arguments(_options, hasData ? new EtcdStart.Continue() : _start));
         }
-        catch (Exception e) when (e is Win32Exception or IOException or UnauthorizedAccessException or EtcdException)
+        catch (Exception e) when (e is Win32Exception or IOException or UnauthorizedAccessException or EtcdServerException)
         {
             return new RunEnd(null, $"etcd could not be started: {e.Message}", TimeSpan.Zero, Removed: false);
         }
@@ -297,8 +297,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
     {
         if (!EtcdData.Exists(directory))
         {
-            throw new EtcdException(
-                EtcdFailure.DataMissing,
+            throw new EtcdServerException(
+                EtcdServerFailure.DataMissing,
                 $"{directory}/{EtcdCommandLine.DataDirectory} holds no etcd data to go on with. If the cluster has other servers, remove this one there and "
                 + "join again; else restore a backup.");
         }

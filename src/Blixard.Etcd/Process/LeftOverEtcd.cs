@@ -32,7 +32,7 @@ public static class LeftOverEtcd
 
     /// <summary>Ends them and waits until they are gone.</summary>
     /// <returns>The ids of those that were ended.</returns>
-    /// <exception cref="EtcdException">One did not go.</exception>
+    /// <exception cref="EtcdServerException">One did not go.</exception>
     public static async Task<IReadOnlyList<int>> EndAsync(string directory, TimeProvider time, CancellationToken cancellationToken)
     {
         IReadOnlyList<int> found = Find(directory);
@@ -44,8 +44,8 @@ public static class LeftOverEtcd
         {
             if (time.GetElapsedTime(started) > EndLimit)
             {
-                throw new EtcdException(
-                    EtcdFailure.LeftOver, $"An etcd of a former run (process {left[0]}) still works in {directory} and does not end. End it, then start again.");
+                throw new EtcdServerException(
+                    EtcdServerFailure.LeftOver, $"An etcd of a former run (process {left[0]}) still works in {directory} and does not end. End it, then start again.");
             }
 
             await Task.Delay(PollInterval, time, cancellationToken).ConfigureAwait(false);

@@ -64,9 +64,9 @@ public sealed class EtcdServerTests : IDisposable
     [Fact]
     public async Task Without_data_it_refuses_to_go_on_instead_of_founding_a_cluster()
     {
-        EtcdException e = await Assert.ThrowsAsync<EtcdException>(() => TestEtcd.StartAsync(TestEtcd.OptionsIn(_directory.At("etcd")), new EtcdStart.Continue()));
+        EtcdServerException e = await Assert.ThrowsAsync<EtcdServerException>(() => TestEtcd.StartAsync(TestEtcd.OptionsIn(_directory.At("etcd")), new EtcdStart.Continue()));
 
-        Assert.Equal(EtcdFailure.DataMissing, e.Failure);
+        Assert.Equal(EtcdServerFailure.DataMissing, e.Failure);
         Assert.Contains(_directory.At("etcd/data"), e.Message);
     }
 

@@ -73,9 +73,8 @@ internal sealed class TestEtcd : IAsyncDisposable
         throw new InvalidOperationException();
     }
 
-    /// <summary>Leads this member's socket for <paramref name="other"/> to that one's peer socket, as the nodes' tunnels do.</summary>
-    public void LinkTo(TestEtcd other) => Link(Options.Directory, other.Options);
 
+    /// <summary>Leads the socket for <paramref name="other"/> in etcd's <paramref name="directory"/> to that one's peer socket, as the nodes' tunnels do.</summary>
     public static void Link(string directory, EtcdServerOptions other)
     {
         Directory.CreateDirectory(directory);

@@ -1,7 +1,7 @@
 namespace Blixard.Etcd.Process;
 
 /// <summary>Why etcd cannot run here.</summary>
-public enum EtcdFailure
+public enum EtcdServerFailure
 {
     /// <summary>No such executable file was found.</summary>
     ProgramMissing,
@@ -29,8 +29,8 @@ public enum EtcdFailure
 }
 
 /// <summary>etcd cannot run here. The message says what was found, where, and what to do.</summary>
-public sealed class EtcdException(EtcdFailure failure, string message, Exception? inner = null) : Exception(message, inner)
+public sealed class EtcdServerException(EtcdServerFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     /// <summary>What kind of failure it is.</summary>
-    public EtcdFailure Failure { get; } = failure;
+    public EtcdServerFailure Failure { get; } = failure;
 }
