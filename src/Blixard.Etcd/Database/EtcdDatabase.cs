@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Store.Backup;
+using Blixard.Etcd.Store;
 using Blixard.Etcd.Wire;
 using Google.Protobuf;
 
@@ -21,9 +22,6 @@ namespace Blixard.Etcd.Database;
 /// </remarks>
 public static class EtcdDatabase
 {
-    /// <summary>How far etcd's revisions are ahead of the store's: an empty etcd is at 1, an empty store at 0.</summary>
-    public const long RevisionOffset = 1;
-
     private const int RevisionBytes = 17;
     private const int FileBufferBytes = 1 << 20;
 
@@ -102,8 +100,8 @@ public static class EtcdDatabase
         var value = new KeyValue { Key = ByteString.CopyFromUtf8(key) };
         if (entry is not null)
         {
-            value.CreateRevision = entry.CreateRevision + RevisionOffset;
-            value.ModRevision = entry.ModRevision + RevisionOffset;
+            value.CreateRevision = EtcdRevision.ToEtcd(entry.CreateRevision);
+            value.ModRevision = EtcdRevision.ToEtcd(entry.ModRevision);
             value.Version = entry.Version;
             value.Value = UnsafeByteOperations.UnsafeWrap(entry.Value);
             value.Lease = entry.Lease;
@@ -119,15 +117,15 @@ public static class EtcdDatabase
         if (history.OldestRevision <= 1)
             return;
         Span<byte> compacted = stackalloc byte[RevisionBytes];
-        // Watches from this revision on are answered. If no change is kept at all it stands for the store's revision itself.
-        WriteRevision(compacted, Math.Min(history.OldestRevision, history.Revision), 0);
+        // The revisions after this one are kept whole. If none is kept it stands for the store's revision itself.
+        WriteRevision(compacted, history.OldestRevision - 1, 0);
         bolt.Put("finishedCompactRev"u8, compacted);
         bolt.Put("scheduledCompactRev"u8, compacted);
     }
 
     private static void WriteRevision(Span<byte> destination, long revision, long position)
     {
-        BinaryPrimitives.WriteInt64BigEndian(destination, revision + RevisionOffset);
+        BinaryPrimitives.WriteInt64BigEndian(destination, EtcdRevision.ToEtcd(revision));
         destination[8] = (byte)'_';
         BinaryPrimitives.WriteInt64BigEndian(destination[9..], position);
     }
