@@ -6,9 +6,6 @@ namespace Blixard.Cluster.Links;
 /// <summary>A link's control stream after the hellos: both ends send pings and answer those of the other. Owned by its session.</summary>
 internal sealed class ControlStream : IDisposable
 {
-    /// <summary>How often a ping goes out: a broken link shows within seconds, and an idle one costs next to nothing.</summary>
-    public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(1);
-
     // More pings than this without an answer tell nothing new; the link is given up long before.
     private const int UnansweredMax = 16;
 
@@ -17,6 +14,7 @@ internal sealed class ControlStream : IDisposable
 
     private readonly Stream _stream;
     private readonly TimeProvider _time;
+    private readonly TimeSpan _pingInterval;
     private readonly Action<TimeSpan> _onPong;
     private readonly ConcurrentDictionary<Guid, long> _unanswered = new();
     private readonly SemaphoreSlim _writing = new(1, 1);
@@ -25,8 +23,10 @@ internal sealed class ControlStream : IDisposable
     /// <summary>Pings on a stream.</summary>
     /// <param name="stream">Stays the caller's.</param>
     /// <param name="time">The clock that measures.</param>
+    /// <param name="pingInterval">How often a ping goes out unasked.</param>
     /// <param name="onPong">Told of each answer to a ping, with its round trip time.</param>
-    public ControlStream(Stream stream, TimeProvider time, Action<TimeSpan> onPong) => (_stream, _time, _onPong) = (stream, time, onPong);
+    public ControlStream(Stream stream, TimeProvider time, TimeSpan pingInterval, Action<TimeSpan> onPong) =>
+        (_stream, _time, _pingInterval, _onPong) = (stream, time, pingInterval, onPong);
 
     /// <summary>Sends a ping at once, out of turn.</summary>
     public void Probe() => _probe.Release();
@@ -62,7 +62,7 @@ internal sealed class ControlStream : IDisposable
             }
 
             using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            await Task.WhenAny(_probe.WaitAsync(waiting.Token), Task.Delay(PingInterval, _time, waiting.Token)).ConfigureAwait(false);
+            await Task.WhenAny(_probe.WaitAsync(waiting.Token), Task.Delay(_pingInterval, _time, waiting.Token)).ConfigureAwait(false);
             await waiting.CancelAsync().ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
         }

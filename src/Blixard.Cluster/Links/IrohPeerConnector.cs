@@ -28,9 +28,6 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
     /// later than its first dial. Shorter than <see cref="HelloTimeout"/>, so that a refused peer hears why.</summary>
     public static readonly TimeSpan MembershipWait = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long one dial may take; a member that answers does so within a second.</summary>
-    public static readonly TimeSpan DialTimeout = TimeSpan.FromSeconds(10);
-
     // A member that leaves asks for it over the link, which therefore stays open for the answer. Its further calls are refused.
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(1);
 
@@ -236,10 +233,12 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             {
                 case LinkAction.Dial:
                     link.Dials++;
-                    Track(DialAsync(link));
+                    Track(DialAsync(link, link.Machine.DialLimit));
                     break;
                 case LinkAction.Use use:
-                    channel?.OnLinkReady(new P2pCaller(link.Sessions[use.Connection].Connection.OpenRpcStreamAsync, _time, _options.Metrics));
+                    channel?.OnLinkReady(
+                        new P2pCaller(link.Sessions[use.Connection].Connection.OpenRpcStreamAsync, _time, _options.Metrics),
+                        () => Suspect(link, use.Connection));
                     break;
                 case LinkAction.Probe probe when link.Sessions.TryGetValue(probe.Connection, out LinkSession? probed):
                     probed.Control.Probe();
@@ -266,13 +265,13 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
         await connection.CloseAsync(close.Code, close.Reason).ConfigureAwait(false);
     }
 
-    private async Task DialAsync(PeerLink link)
+    private async Task DialAsync(PeerLink link, TimeSpan limit)
     {
         await Task.Yield();
         string problem;
         try
         {
-            await using IrohConnection connection = await ConnectAsync(link).ConfigureAwait(false);
+            await using IrohConnection connection = await ConnectAsync(link, limit).ConfigureAwait(false);
             QuicStream stream = await connection.OpenBidirectionalStreamAsync(_stopping.Token).ConfigureAwait(false);
             LinkHello hello;
             using (CancellationTokenSource patience = Within(HelloTimeout, _stopping.Token))
@@ -312,14 +311,14 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
         }
     }
 
-    private async Task<IrohConnection> ConnectAsync(PeerLink link)
+    private async Task<IrohConnection> ConnectAsync(PeerLink link, TimeSpan limit)
     {
         EndpointAddress? address;
         lock (_lock)
             address = link.Address;
         if (address is null)
             throw new IOException("its record has no P2P address");
-        using CancellationTokenSource patience = Within(DialTimeout, _stopping.Token);
+        using CancellationTokenSource patience = Within(limit, _stopping.Token);
         return await _options.Endpoint.ConnectAsync(address, IrohServiceRunner.Alpn, patience.Token).ConfigureAwait(false);
     }
 
@@ -391,7 +390,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
         PeerLink link, IrohConnection connection, QuicStream stream, LinkHello hello, bool isDialledHere, CancellationToken stopping)
     {
         long number = Interlocked.Increment(ref _nextNumber);
-        using var control = new ControlStream(stream, _time, roundTrip => OnPong(link, number, roundTrip));
+        using var control = new ControlStream(stream, _time, _options.Timing.PingInterval, roundTrip => OnPong(link, number, roundTrip));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var peer = new RpcPeer(connection.RemoteId.Span.ToArray(), RpcTransport.P2p, connection.Path.Remote.ToString());
         lock (_lock)
@@ -446,8 +445,20 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             if (link.Machine.Connection == number)
                 _options.ChannelOf(link.Id)?.OnLinkAlive();
             // A link that stands has outlasted every contest: nobody else has the key any more.
-            if (link.Machine.Connection == number && _time.GetUtcNow() - link.Since > _options.Timing.Unresponsive)
+            if (link.Machine.Connection == number && _time.GetUtcNow() - link.Since > _options.Timing.Settled)
                 Volatile.Write(ref _keyConflict, null);
+            ArmTimer();
+        }
+    }
+
+    // The channel's: calls or tunnels on a connection failed.
+    private void Suspect(PeerLink link, long number)
+    {
+        lock (_lock)
+        {
+            if (_isStopped || link.IsGone || link.Machine.Connection != number)
+                return;
+            Do(link, link.Machine.OnSuspected(Now));
             ArmTimer();
         }
     }

@@ -17,6 +17,7 @@ namespace Blixard.Cluster.Links;
 /// the smaller endpoint id, or the newer one if the same end dialled both: it dials only when it has lost the first. But a
 /// connection that would win by being there has to answer a ping first, as its other end may be gone. A second process with
 /// the peer's key is turned away if the first one still answers, and takes its place if not: then it is the peer restarted.
+/// A pong that is overdue, or a suspicion from the calls on the link, makes pings go out faster; silence ends the link.
 /// </summary>
 public sealed class LinkMachine
 {
@@ -26,7 +27,13 @@ public sealed class LinkMachine
     private LinkConnection? _current;
     private LinkConnection? _challenger;
     private TimeSpan _contestEnds;
+    // As often as this in a row the process may have stood still before the silence counts all the same.
+    private const int StallsMax = 4;
+
     private TimeSpan _lastAnswer;
+    private TimeSpan _lastProbe;
+    private TimeSpan _downSince;
+    private int _stalls;
     private TimeSpan _readySince;
     private TimeSpan _nextDial;
     private int _failures;
@@ -64,10 +71,29 @@ public sealed class LinkMachine
             TimeSpan next = State switch
             {
                 LinkState.BackingOff => _nextDial,
-                LinkState.Ready => _lastAnswer + _timing.Unresponsive,
+                LinkState.Ready => NextCheck,
                 _ => TimeSpan.MaxValue,
             };
             return _challenger is not null && _contestEnds < next ? _contestEnds : next;
+        }
+    }
+
+    /// <summary>How long the dial that is to be made may take.</summary>
+    public TimeSpan DialLimit => _failures % 3 == 2 ? _timing.PatientDialLimit : _timing.DialLimit;
+
+    // How long an answer may take on this link.
+    private TimeSpan Patience => RoundTripTime * 4 is { } far && far > _timing.PongPatience ? far : _timing.PongPatience;
+
+    // The silence that ends the link.
+    private TimeSpan SilenceMax => _timing.PingInterval + (2 * Patience) is var far && far > _timing.Unresponsive ? far : _timing.Unresponsive;
+
+    private TimeSpan NextCheck
+    {
+        get
+        {
+            TimeSpan overdue = _lastAnswer + _timing.PingInterval + Patience, again = _lastProbe + _timing.ProbeInterval;
+            TimeSpan probe = overdue > again ? overdue : again, end = _lastAnswer + SilenceMax;
+            return probe < end ? probe : end;
         }
     }
 
@@ -77,6 +103,7 @@ public sealed class LinkMachine
         if (State is LinkState.Dialling or LinkState.Ready)
             return [];
         _failures = 0;
+        _downSince = now;
         return Dial(now);
     }
 
@@ -141,8 +168,12 @@ public sealed class LinkMachine
         }
 
         // A connection that is closed as soon as it stands, such as that of a second process with this key, is one more failure.
-        if (now - _readySince >= _timing.Unresponsive)
+        if (now - _readySince >= _timing.Settled)
+        {
             _failures = 0;
+            _downSince = now;
+        }
+
         BackOff(reason, now);
         return [];
     }
@@ -154,6 +185,7 @@ public sealed class LinkMachine
             return [];
         RoundTripTime = roundTripTime;
         _lastAnswer = now;
+        _stalls = 0;
         if (_challenger is not { } challenger)
             return [];
         _challenger = null;
@@ -162,19 +194,48 @@ public sealed class LinkMachine
             : [new LinkAction.Close(challenger.Number, LinkCloseCode.DuplicateKey, "another running node has the same key")];
     }
 
+    /// <summary>Calls or tunnels on the link failed: ask the peer at once, as if a ping were due, so that a dead link is given up after
+    /// twice the patience.</summary>
+    public IReadOnlyList<LinkAction> OnSuspected(TimeSpan now)
+    {
+        if (_current is not { } current)
+            return [];
+        TimeSpan asIfDue = now - _timing.PingInterval;
+        if (_lastAnswer > asIfDue)
+            _lastAnswer = asIfDue;
+        return now < _lastProbe + _timing.ProbeInterval ? [] : [Probe(current, now)];
+    }
+
     /// <summary>Acts on what is due at <paramref name="now"/>.</summary>
     public IReadOnlyList<LinkAction> HandleTimeout(TimeSpan now)
     {
-        if (_current is { } current)
+        if (_current is not { } current)
+            return State == LinkState.BackingOff && now >= _nextDial ? Dial(now) : [];
+        if (_challenger is not null && now >= _contestEnds)
+            return GiveUp(current, now);
+        TimeSpan due = NextCheck;
+        if (now < due)
+            return [];
+        if (now - due > _timing.StallMargin && _stalls < StallsMax)
         {
-            bool isContestLost = _challenger is not null && now >= _contestEnds;
-            if (!isContestLost && now < _lastAnswer + _timing.Unresponsive)
-                return [];
-            var close = new LinkAction.Close(current.Number, LinkCloseCode.Unresponsive, "pings went unanswered");
-            return [.. OnClosed(current.Number, $"no answer to pings for {_timing.Unresponsive.TotalSeconds:0.#} s", now), close];
+            _stalls++;
+            _lastAnswer = now - _timing.PingInterval;
+            return [Probe(current, now)];
         }
 
-        return State == LinkState.BackingOff && now >= _nextDial ? Dial(now) : [];
+        return now < _lastAnswer + SilenceMax ? [Probe(current, now)] : GiveUp(current, now);
+    }
+
+    private LinkAction.Probe Probe(LinkConnection current, TimeSpan now)
+    {
+        _lastProbe = now;
+        return new LinkAction.Probe(current.Number);
+    }
+
+    private IReadOnlyList<LinkAction> GiveUp(LinkConnection current, TimeSpan now)
+    {
+        var close = new LinkAction.Close(current.Number, LinkCloseCode.Unresponsive, "pings went unanswered");
+        return [.. OnClosed(current.Number, $"no answer to pings for {(now - _lastAnswer).TotalSeconds:0.#} s", now), close];
     }
 
     // Both ends come to the same answer from what both know: who dialled which.
@@ -185,7 +246,9 @@ public sealed class LinkMachine
     {
         _current = connection;
         _lastAnswer = now;
+        _lastProbe = now;
         _readySince = now;
+        _stalls = 0;
         RoundTripTime = null;
         State = LinkState.Ready;
         Reason = "";
@@ -206,7 +269,8 @@ public sealed class LinkMachine
         RoundTripTime = null;
         Reason = reason;
         // Full doubling up to the limit, of which half is random: nodes that lost each other do not dial in step.
-        double delay = Math.Min(_timing.BackoffMin.TotalMilliseconds * Math.Pow(2, Math.Min(_failures, 30)), _timing.BackoffMax.TotalMilliseconds);
+        TimeSpan longest = now - _downSince < _timing.EagerFor ? _timing.EagerBackoffMax : _timing.BackoffMax;
+        double delay = Math.Min(_timing.BackoffMin.TotalMilliseconds * Math.Pow(2, Math.Min(_failures, 30)), longest.TotalMilliseconds);
         double jittered = (delay / 2) + (delay / 2 * _random.NextBelow(1_000) / 1_000);
         _failures++;
         _nextDial = now + TimeSpan.FromMilliseconds(jittered);

@@ -12,8 +12,10 @@ internal sealed class FrameServerExchange : ServerExchange
     // Request messages that wait for the handler: enough to keep a stream moving, at most 4 x 10 MiB in memory.
     private const int RequestsWaitingMax = 4;
 
+    // A handler that waits goes on where the frame was read, without a hop to another thread: tunnels carry a message each way for
+    // every write to the store.
     private readonly Channel<byte[]> _requests = Channel.CreateBounded<byte[]>(
-        new BoundedChannelOptions(RequestsWaitingMax) { SingleReader = true, SingleWriter = true });
+        new BoundedChannelOptions(RequestsWaitingMax) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = true });
     private readonly FrameReader _reader;
     private readonly FrameWriter _writer;
     private readonly FrameHeader _request;

@@ -41,7 +41,11 @@ public sealed class GrpcServer : IAsyncDisposable
 {
     // Bodies of calls have no end while a watch is open, and may be silent for long: Kestrel's limits on size and
     // rate of bodies are off; ours are per message. Keep-alive pings find dead peers.
-    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan KeepAliveDelay = TimeSpan.FromSeconds(5), KeepAliveTimeout = TimeSpan.FromSeconds(5);
+
+    // What one call, and all calls of a connection together, may send us unread: a tunnel on a line of 100 Mbit/s with a round trip of
+    // 80 ms is not held up, and a few that nobody reads leave room for the others.
+    private const int StreamWindowBytes = 1024 * 1024, ConnectionWindowBytes = 8 * 1024 * 1024;
 
     // Connections at a time: every member, some hundred clients, and room; each holds TLS state of some ten KiB.
     private const long ConnectionsMax = 1024;
@@ -147,7 +151,10 @@ public sealed class GrpcServer : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;
-        kestrel.Limits.Http2.KeepAlivePingDelay = KeepAlive;
+        kestrel.Limits.Http2.KeepAlivePingDelay = KeepAliveDelay;
+        kestrel.Limits.Http2.KeepAlivePingTimeout = KeepAliveTimeout;
+        kestrel.Limits.Http2.InitialStreamWindowSize = StreamWindowBytes;
+        kestrel.Limits.Http2.InitialConnectionWindowSize = ConnectionWindowBytes;
         if (options.Address is { } address)
         {
             NodeCertificateSource certificate = options.Certificate

@@ -35,7 +35,7 @@ public class LinkMachineTests
         {
             link.OnDialFailed("refused", now);
             TimeSpan delay = link.NextTimeout - now;
-            double full = Math.Min(0.1 * Math.Pow(2, failure), 30);
+            double full = Math.Min(0.1 * Math.Pow(2, failure), 1);
             Assert.InRange(delay.TotalSeconds, full / 2, full);
             Assert.Empty(link.HandleTimeout(link.NextTimeout - TimeSpan.FromTicks(1)));
             now = link.NextTimeout;
@@ -68,32 +68,117 @@ public class LinkMachineTests
         LinkMachine link = Machine();
         link.OnMember(At(0));
         TimeSpan now = At(0);
-        for (int failure = 0; failure < 6; failure++)
+        for (int failure = 0; failure < 420; failure++)
         {
             link.OnConnected(new(failure, IsDialledHere: true, 7), now);
             link.OnPong(failure, TimeSpan.FromMilliseconds(1), now);
             link.OnClosed(failure, "another running node has the same key", now);
-            double full = 0.1 * Math.Pow(2, failure);
+            double full = Math.Min(0.1 * Math.Pow(2, failure), now < s_timing.EagerFor ? 1 : 30);
             Assert.InRange((link.NextTimeout - now).TotalSeconds, full / 2, full);
             now = link.NextTimeout;
             link.HandleTimeout(now);
         }
 
-        link.OnConnected(new(99, IsDialledHere: true, 7), now);
-        now += s_timing.Unresponsive;
-        link.OnClosed(99, "reset", now);
+        Assert.True(now > s_timing.EagerFor + s_timing.BackoffMax);
+        link.OnConnected(new(9_999, IsDialledHere: true, 7), now);
+        now += s_timing.Settled;
+        link.OnClosed(9_999, "reset", now);
         Assert.InRange((link.NextTimeout - now).TotalSeconds, 0.05, 0.1);
     }
 
     [Fact]
-    public void Unanswered_pings_break_the_link()
+    public void A_peer_that_stays_away_is_looked_for_eagerly_for_minutes_and_then_now_and_then()
+    {
+        LinkMachine link = Machine();
+        link.OnMember(At(0));
+        TimeSpan now = At(0), longest = default;
+        for (int failure = 0; now < s_timing.EagerFor + TimeSpan.FromMinutes(5); failure++)
+        {
+            Assert.Equal(failure % 3 == 2 ? s_timing.PatientDialLimit : s_timing.DialLimit, link.DialLimit);
+            now += link.DialLimit;
+            link.OnDialFailed("no answer in time", now);
+            TimeSpan delay = link.NextTimeout - now;
+            if (now < s_timing.EagerFor)
+                Assert.True(delay <= s_timing.EagerBackoffMax, $"{delay} at {now}");
+            else
+                longest = delay > longest ? delay : longest;
+            now = link.NextTimeout;
+            link.HandleTimeout(now);
+        }
+
+        Assert.InRange(longest, s_timing.BackoffMax / 2, s_timing.BackoffMax);
+    }
+
+    [Fact]
+    public void An_overdue_pong_makes_pings_faster_and_two_seconds_of_silence_break_the_link()
     {
         LinkMachine link = Ready(Machine());
         Assert.Empty(link.OnPong(1, TimeSpan.FromMilliseconds(3), At(2)));
         Assert.Equal(TimeSpan.FromMilliseconds(3), link.RoundTripTime);
-        Assert.Equal(At(2) + s_timing.Unresponsive, link.NextTimeout);
-        Assert.Equal([new LinkAction.Close(1, LinkCloseCode.Unresponsive, "pings went unanswered")], link.HandleTimeout(link.NextTimeout));
-        Assert.Equal(LinkState.BackingOff, link.State);
+        foreach (double at in new[] { 3.5, 3.75 })
+        {
+            Assert.Equal(At(at), link.NextTimeout);
+            Assert.Empty(link.HandleTimeout(At(at) - TimeSpan.FromTicks(1)));
+            Assert.Equal([new LinkAction.Probe(1)], link.HandleTimeout(At(at)));
+        }
+
+        Assert.Equal(At(4), link.NextTimeout);
+        Assert.Equal([new LinkAction.Close(1, LinkCloseCode.Unresponsive, "pings went unanswered")], link.HandleTimeout(At(4)));
+        Assert.Equal((LinkState.BackingOff, "no answer to pings for 2 s"), (link.State, link.Reason));
+    }
+
+    [Fact]
+    public void A_pong_that_comes_after_all_ends_the_hurry()
+    {
+        LinkMachine link = Ready(Machine());
+        link.HandleTimeout(At(1.5));
+        link.OnPong(1, TimeSpan.FromMilliseconds(700), At(1.7));
+        // Four round trips of patience from now on.
+        Assert.Equal(At(1.7 + 1 + 2.8), link.NextTimeout);
+        link.HandleTimeout(link.NextTimeout);
+        Assert.Equal(LinkState.Ready, link.State);
+    }
+
+    [Fact]
+    public void A_suspicion_is_asked_about_at_once_and_confirmed_within_a_second()
+    {
+        LinkMachine link = Ready(Machine());
+        link.OnPong(1, TimeSpan.FromMilliseconds(3), At(10));
+        Assert.Equal([new LinkAction.Probe(1)], link.OnSuspected(At(10.2)));
+        Assert.Empty(link.OnSuspected(At(10.3)));
+        TimeSpan now = At(10.3);
+        while (link.State == LinkState.Ready)
+        {
+            now = link.NextTimeout;
+            link.HandleTimeout(now);
+        }
+
+        Assert.Equal(At(11.2), now);
+        Assert.Empty(link.OnSuspected(At(12)));
+    }
+
+    [Fact]
+    public void A_suspicion_that_a_pong_refutes_changes_nothing()
+    {
+        LinkMachine link = Ready(Machine());
+        link.OnSuspected(At(0.5));
+        link.OnPong(1, TimeSpan.FromMilliseconds(3), At(0.625));
+        Assert.Equal(At(2.125), link.NextTimeout);
+    }
+
+    [Fact]
+    public void A_process_that_stood_still_measures_the_silence_anew_but_not_for_ever()
+    {
+        LinkMachine link = Ready(Machine());
+        TimeSpan now = At(0);
+        for (int stall = 0; stall < 4; stall++)
+        {
+            now += TimeSpan.FromSeconds(30);
+            Assert.Equal([new LinkAction.Probe(1)], link.HandleTimeout(now));
+        }
+
+        now += TimeSpan.FromSeconds(30);
+        Assert.IsType<LinkAction.Close>(Assert.Single(link.HandleTimeout(now)));
     }
 
     [Fact]
@@ -141,6 +226,7 @@ public class LinkMachineTests
     public void A_restarted_peer_takes_the_place_of_the_connection_that_no_longer_answers()
     {
         LinkMachine link = Ready(Machine());
+        link.OnPong(1, TimeSpan.FromMilliseconds(1), At(0.9));
         Assert.Equal([new LinkAction.Probe(1)], link.OnConnected(new(2, IsDialledHere: false, 8), At(1)));
         Assert.Equal(At(1) + s_timing.ContestLimit, link.NextTimeout);
         IReadOnlyList<LinkAction> actions = link.HandleTimeout(link.NextTimeout);

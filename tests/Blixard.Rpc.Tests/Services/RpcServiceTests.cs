@@ -15,6 +15,7 @@ public sealed class RpcServiceTests
             ClusterMethods.Join, ClusterMethods.Leave, ClusterMethods.UpdateNode, ClusterMethods.Status, ClusterMethods.Ping,
             ClusterMethods.CreateToken, ClusterMethods.WatchMembers,
             StoreMethods.Get, StoreMethods.Range, StoreMethods.Transact, StoreMethods.Watch,
+            StoreMethods.GrantLease, StoreMethods.KeepLease, StoreMethods.RevokeLease, TunnelMethods.Open, TunnelMethods.Pulse,
             VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs, VmMethods.Console,
             ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
             ImageMethods.GetGroupHashes, HealthMethods.Check, HealthMethods.Watch, LocalMethods.Shutdown,
@@ -22,7 +23,7 @@ public sealed class RpcServiceTests
         IEnumerable<string> described = new[]
         {
             ClusterReflection.Descriptor, StoreReflection.Descriptor, VmReflection.Descriptor, ImageReflection.Descriptor,
-            HealthReflection.Descriptor, LocalReflection.Descriptor,
+            HealthReflection.Descriptor, LocalReflection.Descriptor, TunnelReflection.Descriptor,
         }.SelectMany(f => f.Services).SelectMany(s => s.Methods).Select(m => $"/{m.Service.FullName}/{m.Name}");
         Assert.Equal(described.Order(StringComparer.Ordinal), ours.Select(m => m.Path).Order(StringComparer.Ordinal));
     }
