@@ -2,41 +2,40 @@ using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
 using Google.Protobuf;
-using Iroh.Cryptography;
 
 namespace Blixard.Cluster.Store;
 
 /// <summary>
-/// The cluster store as a node without a copy of it sees it: every call goes to the <c>Store</c> service of a server. A call that
-/// fails is not repeated here; a watch whose stream breaks goes on where it was, with growing delays, and neither misses nor
-/// repeats anything. After a <see cref="StoreUnavailableException"/> of <see cref="TransactAsync"/> the transaction may have
-/// happened or not: comparisons make it safe to try again.
+/// The cluster store as a node without a copy of it sees it: every call goes to the <c>Store</c> service of one server. A call that
+/// fails is not repeated here, and a watch whose stream breaks or falls silent ends with <see cref="StoreUnavailableException"/>:
+/// <see cref="FailoverStore"/> goes on, here or elsewhere. After a failure of <see cref="TransactAsync"/> without
+/// <see cref="StoreUnavailableException.HadNoEffect"/> the transaction may have happened or not: comparisons make it safe to
+/// try again.
 /// </summary>
 public sealed class RemoteStore : IClusterStore
 {
     /// <summary>How long one call may take.</summary>
     public static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(10);
 
-    // Three signs of life have failed to come: the stream leads nowhere.
-    private static readonly TimeSpan s_silenceMax = StoreService.ProgressInterval * 3;
-
-    // The first and the longest delay before a broken watch is begun again: quick after a hiccup, no burden in an outage.
-    private static readonly TimeSpan s_delayMin = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_delayMax = TimeSpan.FromSeconds(5);
+    /// <summary>
+    /// How long a watch may be silent, from its beginning on, before its server counts as gone: two signs of life. A server that
+    /// vanished without a word is so left two seconds later; a sign may be late by one interval, which a busy machine needs.
+    /// A false alarm costs one new stream and loses nothing.
+    /// </summary>
+    public static readonly TimeSpan SilenceMax = StoreService.ProgressInterval * 2;
 
     private readonly IRpcCaller _server;
+    private readonly string _name;
     private readonly TimeProvider _time;
-    private readonly RandomSource _random;
-    private readonly Lock _drawing = new();
     private readonly CancellationTokenSource _disposing = new();
 
     /// <summary>A store behind a server.</summary>
     /// <param name="server">Calls the server; stays the caller's.</param>
-    /// <param name="time">The clock of delays.</param>
-    /// <param name="random">For the jitter of delays; used by this store only, or thread-safe.</param>
-    public RemoteStore(IRpcCaller server, TimeProvider time, RandomSource random)
+    /// <param name="name">The server's name, for messages.</param>
+    /// <param name="time">The clock of silence.</param>
+    public RemoteStore(IRpcCaller server, string name, TimeProvider time)
     {
-        (_server, _time, _random) = (server, time, random);
+        (_server, _name, _time) = (server, name, time);
         Replica = new RemoteReplica(this);
     }
 
@@ -78,7 +77,7 @@ public sealed class RemoteStore : IClusterStore
         var request = new GrantLeaseRequest { TtlSeconds = (long)timeToLive.TotalSeconds };
         GrantLeaseResponse response = await CallOrExplainAsync(StoreMethods.GrantLease, request, cancellationToken).ConfigureAwait(false);
         if (response.Lease <= 0 || StoreMessages.ToTimeToLive(response.TtlSeconds) is not { } granted)
-            throw new StoreUnavailableException("The server granted a lease without a number or an end.");
+            throw new StoreUnavailableException($"{_name} granted a lease without a number or an end.");
         return new StoreLease(response.Lease, granted);
     }
 
@@ -99,43 +98,44 @@ public sealed class RemoteStore : IClusterStore
         string prefix, long fromRevision, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _disposing.Token);
+        using var breaking = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+        await using ITimer silence = _time.CreateTimer(
+            static state => ((CancellationTokenSource)state!).Cancel(), breaking, SilenceMax, Timeout.InfiniteTimeSpan);
         long next = Math.Max(1, fromRevision);
-        TimeSpan delay = s_delayMin;
-        while (true)
+        IAsyncEnumerator<WatchResponse> stream = _server.StreamAsync(
+            StoreMethods.Watch, new WatchRequest { Prefix = prefix, FromRevision = next }, null, breaking.Token)
+            .GetAsyncEnumerator(breaking.Token);
+        await using (stream.ConfigureAwait(false))
         {
-            using var breaking = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
-            IAsyncEnumerator<WatchResponse> stream = _server.StreamAsync(
-                StoreMethods.Watch, new WatchRequest { Prefix = prefix, FromRevision = next }, null, breaking.Token)
-                .GetAsyncEnumerator(breaking.Token);
-            await using (stream.ConfigureAwait(false))
+            while (true)
             {
-                while (await TryNextAsync(stream, breaking, stopping.Token).ConfigureAwait(false) is { } step)
-                {
-                    delay = s_delayMin;
-                    if (step.StepCase == WatchResponse.StepOneofCase.Compacted)
-                        throw new StoreCompactedException(step.Compacted.CompactRevision);
-                    // A server may repeat what it had sent before the stream broke; nobody sees it twice.
-                    if (step.StepCase != WatchResponse.StepOneofCase.Changes || step.Revision < next)
-                        continue;
-                    next = step.Revision + 1;
-                    yield return StoreMessages.ToChanges(step.Revision, step.Changes);
-                }
+                silence.Change(SilenceMax, Timeout.InfiniteTimeSpan);
+                WatchResponse step = await NextAsync(stream, breaking.Token, stopping.Token).ConfigureAwait(false);
+                // A reader that takes its time is no silence of the server.
+                silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                if (step.StepCase == WatchResponse.StepOneofCase.Compacted)
+                    throw new StoreCompactedException(step.Compacted.CompactRevision);
+                // Each revision once, whatever the server does.
+                if (step.StepCase != WatchResponse.StepOneofCase.Changes || step.Revision < next)
+                    continue;
+                next = step.Revision + 1;
+                yield return StoreMessages.ToChanges(step.Revision, step.Changes);
             }
-
-            await Task.Delay(Jitter(delay), _time, stopping.Token).ConfigureAwait(false);
-            delay = delay * 2 < s_delayMax ? delay * 2 : s_delayMax;
         }
     }
+
+    /// <summary>The server's name.</summary>
+    public override string ToString() => _name;
 
     /// <summary>Ends all watches. The server and its caller stay.</summary>
     public async ValueTask DisposeAsync() => await _disposing.CancelAsync().ConfigureAwait(false);
 
-    private static Exception Explain(RpcException exception) => exception.StatusCode switch
+    private Exception Explain(RpcException exception) => exception.StatusCode switch
     {
         RpcStatusCode.InvalidArgument or RpcStatusCode.ResourceExhausted => new ArgumentException(exception.Message, exception),
         RpcStatusCode.PermissionDenied or RpcStatusCode.Unauthenticated =>
-            new StoreUnavailableException($"The server refuses this node the cluster store: {exception.Message}", exception) { HadNoEffect = true },
-        _ => new StoreUnavailableException($"The cluster store cannot be reached: {exception.Message}", exception)
+            new StoreUnavailableException($"{_name} refuses this node the cluster store: {exception.Message}", exception) { HadNoEffect = true },
+        _ => new StoreUnavailableException($"{_name} cannot answer for the cluster store: {exception.Message}", exception)
         {
             HadNoEffect = exception.Stage == RpcFailureStage.NotSent || StoreMessages.SaysNoEffect(exception),
         },
@@ -165,7 +165,7 @@ public sealed class RemoteStore : IClusterStore
             {
                 CheckFresh(page.Linearizable, mayBeStale);
                 if ((revision ??= page.Revision) != page.Revision)
-                    throw new StoreUnavailableException("The server answered with keys of different revisions.");
+                    throw new StoreUnavailableException($"{_name} answered with keys of different revisions.");
                 entries.AddRange(page.Kvs.Select(StoreMessages.ToEntry));
             }
         }
@@ -174,13 +174,13 @@ public sealed class RemoteStore : IClusterStore
             throw Explain(exception);
         }
 
-        return new StoreRange(entries, revision ?? throw new StoreUnavailableException("The server ended its answer before it began."));
+        return new StoreRange(entries, revision ?? throw new StoreUnavailableException($"{_name} ended its answer before it began."));
     }
 
-    private static void CheckFresh(bool isLinearizable, bool mayBeStale)
+    private void CheckFresh(bool isLinearizable, bool mayBeStale)
     {
         if (!isLinearizable && !mayBeStale)
-            throw new StoreUnavailableException("The server answered with what may be stale, which was not asked for.");
+            throw new StoreUnavailableException($"{_name} answered with what may be stale, which was not asked for.");
     }
 
     private async Task<TResponse> CallAsync<TRequest, TResponse>(
@@ -207,33 +207,22 @@ public sealed class RemoteStore : IClusterStore
         }
     }
 
-    private TimeSpan Jitter(TimeSpan delay)
+    /// <summary>The next step; whatever ends the stream is told as an exception.</summary>
+    private async ValueTask<WatchResponse> NextAsync(IAsyncEnumerator<WatchResponse> stream, CancellationToken breaking, CancellationToken stopping)
     {
-        lock (_drawing)
-            return (delay / 2) + (delay / 2 * (_random.NextBelow(1_000) / 1_000.0));
-    }
-
-    /// <summary>The next step, null if the stream has ended, has broken or is silent. What the server will never do ends the watch.</summary>
-    private async ValueTask<WatchResponse?> TryNextAsync(
-        IAsyncEnumerator<WatchResponse> stream, CancellationTokenSource breaking, CancellationToken stopping)
-    {
-        await using ITimer silence = _time.CreateTimer(
-            static state => ((CancellationTokenSource)state!).Cancel(), breaking, s_silenceMax, Timeout.InfiniteTimeSpan);
         try
         {
-            return await stream.MoveNextAsync().ConfigureAwait(false) ? stream.Current : null;
+            return await stream.MoveNextAsync().ConfigureAwait(false)
+                ? stream.Current
+                : throw new StoreUnavailableException($"{_name} has ended the watch.") { HadNoEffect = true };
         }
-        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (breaking.IsCancellationRequested && !stopping.IsCancellationRequested)
         {
-            return null;
+            throw new StoreUnavailableException($"{_name} has given no sign of life for {SilenceMax.TotalSeconds} s.") { HadNoEffect = true };
         }
-        catch (RpcException exception) when (exception is { StatusCode: RpcStatusCode.InvalidArgument or RpcStatusCode.Unimplemented, Stage: RpcFailureStage.Answered })
+        catch (RpcException exception)
         {
             throw Explain(exception);
-        }
-        catch (RpcException)
-        {
-            return null;
         }
     }
 

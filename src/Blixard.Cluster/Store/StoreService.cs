@@ -8,8 +8,12 @@ namespace Blixard.Cluster.Store;
 /// <summary>Serves a store to nodes that do not hold it: the handlers of <c>blixard.v1.Store</c>. Thread-safe.</summary>
 public sealed class StoreService
 {
-    /// <summary>How often a watch without changes gives a sign of life.</summary>
-    public static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// How often a watch without changes gives a sign of life: often enough that a watcher whose server vanished without a word
+    /// goes elsewhere within two seconds (<see cref="RemoteStore.SilenceMax"/>), and one message of some twenty bytes a second,
+    /// which no machine notices.
+    /// </summary>
+    public static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
 
     // A page holds at least one entry, so that it is at most two of these: far below a message's limit.
     private const int PageBytesMax = 1024 * 1024;

@@ -218,7 +218,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         if (_memory.Current is not { Servers: [KnownServer server, ..] })
             throw new NodeStartException(NodeStartFailure.Failed, $"{_directory.NodeFilePath} names no server of the cluster. Let the node join again.");
         Peer peer = _peers.Put(EndpointId.Parse(server.EndpointId), server.Name, server.Grpc);
-        return new RemoteStore(peer.Channel, _time, OperatingSystemRandomSource.Instance);
+        return new RemoteStore(peer.Channel, server.Name, _time);
     }
 
     private Task<VmHost> OpenHostAsync(VmLoop vms, CancellationToken cancellationToken)

@@ -2,6 +2,7 @@ using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
 using Blixard.Rpc.Calls;
 using Blixard.Testing.Store;
+using Blixard.Testing.Time;
 using Blixard.V1;
 using Iroh.Cryptography;
 
@@ -23,11 +24,12 @@ public sealed class RemoteStoreTests : ClusterStoreSuite, IAsyncLifetime
     public async Task A_watch_whose_stream_breaks_again_and_again_misses_nothing_and_repeats_nothing()
     {
         (TemporaryStore temporary, PipeLink link, RemoteStore remote) = Create();
+        await using var store = new FailoverStore(() => [remote], TimeProvider.System, new SeededRandomSource(1));
         const int count = 60;
         Task<List<string>> watching = Task.Run(async () =>
         {
             var seen = new List<string>();
-            await foreach (StoreChanges changes in remote.WatchAsync("/k/", 1))
+            await foreach (StoreChanges changes in store.WatchAsync("/k/", 1))
             {
                 seen.AddRange(changes.Changes.Select(change => Text(change.Entry!)));
                 // Broken by the reader in the middle of what it reads, and while it waits.
@@ -59,6 +61,91 @@ public sealed class RemoteStoreTests : ClusterStoreSuite, IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_watch_whose_stream_breaks_ends_with_what_is_wrong()
+    {
+        (TemporaryStore temporary, PipeLink link, RemoteStore remote) = Create();
+        await PutAsync(temporary.Store, "a", "1");
+        await using IAsyncEnumerator<StoreChanges> watch = remote.WatchAsync("", 1, Cancel).GetAsyncEnumerator(Cancel);
+        Assert.True(await watch.MoveNextAsync());
+        link.Break();
+        Assert.Contains("the server", (await Assert.ThrowsAsync<StoreUnavailableException>(async () => await watch.MoveNextAsync())).Message);
+    }
+
+    [Fact]
+    public async Task A_watch_ends_when_the_servers_own_store_cannot_serve_it()
+    {
+        var candidate = new CandidateStore("engine", Create().Temporary.Store);
+        await using var link = new PipeLink(new StoreService(candidate, TimeProvider.System).Bind());
+        var remote = new RemoteStore(link.Caller, "the server", TimeProvider.System);
+        candidate.Become(CandidateMode.Fails);
+        await using IAsyncEnumerator<StoreChanges> watch = remote.WatchAsync("", 1, Cancel).GetAsyncEnumerator(Cancel);
+        Assert.Contains("Fails", (await Assert.ThrowsAsync<StoreUnavailableException>(async () => await watch.MoveNextAsync())).Message);
+    }
+
+    [Theory]
+    [InlineData(CandidateMode.Refuses, true)]
+    [InlineData(CandidateMode.Fails, false)]
+    public async Task A_server_says_whether_what_it_could_not_do_had_no_effect(object mode, bool hadNoEffect)
+    {
+        var candidate = new CandidateStore("engine", Create().Temporary.Store);
+        await using var link = new PipeLink(new StoreService(candidate, TimeProvider.System).Bind());
+        var remote = new RemoteStore(link.Caller, "the server", TimeProvider.System);
+        candidate.Become((CandidateMode)mode);
+        Assert.Equal(hadNoEffect, (await Assert.ThrowsAsync<StoreUnavailableException>(async () => await PutAsync(remote, "a", "1"))).HadNoEffect);
+    }
+
+    [Fact]
+    public async Task A_read_that_was_not_sent_had_no_effect()
+    {
+        (_, PipeLink link, RemoteStore remote) = Create();
+        link.IsDown = true;
+        Assert.True((await Assert.ThrowsAsync<StoreUnavailableException>(async () => await PutAsync(remote, "a", "1"))).HadNoEffect);
+    }
+
+    [Fact]
+    public async Task A_server_that_gives_no_sign_of_life_is_left_after_two_seconds_and_one_that_does_is_not()
+    {
+        var time = new ManualTimeProvider();
+        (TemporaryStore temporary, _, RemoteStore alive) = Create(time);
+        (_, PipeLink silentLink, RemoteStore silent) = Create(time);
+        await PutAsync(temporary.Store, "a", "1");
+        silentLink.IsSilent = true;
+        await using IAsyncEnumerator<StoreChanges> dead = silent.WatchAsync("", 1, Cancel).GetAsyncEnumerator(Cancel);
+        Task<bool> next = dead.MoveNextAsync().AsTask();
+        await time.UntilTimerAsync(RemoteStore.SilenceMax, RemoteStore.SilenceMax);
+        time.Advance(RemoteStore.SilenceMax);
+        Assert.Contains("sign of life", (await Assert.ThrowsAsync<StoreUnavailableException>(() => next.WaitAsync(Patience, Cancel))).Message);
+
+        await using IAsyncEnumerator<StoreChanges> watch = alive.WatchAsync("", 1, Cancel).GetAsyncEnumerator(Cancel);
+        Assert.True(await watch.MoveNextAsync());
+        next = watch.MoveNextAsync().AsTask();
+        for (int second = 0; second < 10; second++)
+        {
+            // The server's timer and, begun again by its sign, the watcher's.
+            await time.UntilTimerAsync(RemoteStore.SilenceMax, RemoteStore.SilenceMax);
+            await time.UntilTimerAsync(StoreService.ProgressInterval, StoreService.ProgressInterval);
+            time.Advance(StoreService.ProgressInterval);
+        }
+
+        await PutAsync(temporary.Store, "b", "1");
+        Assert.True(await next.WaitAsync(Patience, Cancel));
+    }
+
+    [Fact]
+    public async Task Answers_say_whether_they_are_linearizable()
+    {
+        (TemporaryStore temporary, PipeLink link, _) = Create();
+        Assert.True((await link.Caller.CallAsync(StoreMethods.Get, new GetRequest { Key = "a" })).Linearizable);
+        // SQLite is never stale, whatever is allowed.
+        Assert.True((await link.Caller.CallAsync(StoreMethods.Get, new GetRequest { Key = "a", MayBeStale = true })).Linearizable);
+        await using var other = new PipeLink(new StoreService(new FaultyStore(temporary.Store, StoreFault.None, 1), TimeProvider.System).Bind());
+        Assert.True((await other.Caller.CallAsync(StoreMethods.Get, new GetRequest { Key = "a" })).Linearizable);
+        Assert.False((await other.Caller.CallAsync(StoreMethods.Get, new GetRequest { Key = "a", MayBeStale = true })).Linearizable);
+        RangeResponse range = (await other.Caller.StreamAsync(StoreMethods.Range, new RangeRequest { MayBeStale = true }).ToListAsync())[0];
+        Assert.False(range.Linearizable);
+    }
+
+    [Fact]
     public async Task A_range_of_many_large_values_comes_in_several_messages_of_one_revision()
     {
         (TemporaryStore temporary, _, RemoteStore remote) = Create();
@@ -78,6 +165,8 @@ public sealed class RemoteStoreTests : ClusterStoreSuite, IAsyncLifetime
         await RefusedAsync(link.Caller.CallAsync(StoreMethods.Transact, empty));
         await RefusedAsync(link.Caller.CallAsync(StoreMethods.Transact, new TransactRequest { Operations = { new Operation() } }));
         await RefusedAsync(link.Caller.CallAsync(StoreMethods.Get, new GetRequest()));
+        await RefusedAsync(link.Caller.CallAsync(StoreMethods.GrantLease, new GrantLeaseRequest()));
+        await RefusedAsync(link.Caller.CallAsync(StoreMethods.GrantLease, new GrantLeaseRequest { TtlSeconds = long.MaxValue }));
         await RefusedAsync(link.Caller.StreamAsync(StoreMethods.Watch, new WatchRequest()).ToListAsync().AsTask());
     }
 
@@ -86,11 +175,11 @@ public sealed class RemoteStoreTests : ClusterStoreSuite, IAsyncLifetime
     private static async Task RefusedAsync(Task call) =>
         Assert.Equal(RpcStatusCode.InvalidArgument, (await Assert.ThrowsAsync<RpcException>(() => call)).StatusCode);
 
-    private (TemporaryStore Temporary, PipeLink Link, RemoteStore Remote) Create()
+    private (TemporaryStore Temporary, PipeLink Link, RemoteStore Remote) Create(TimeProvider? time = null)
     {
         var temporary = new TemporaryStore();
-        var link = new PipeLink(new StoreService(temporary.Store, TimeProvider.System).Bind());
+        var link = new PipeLink(new StoreService(temporary.Store, time ?? TimeProvider.System).Bind());
         _hosts.AddRange([temporary, link]);
-        return (temporary, link, new RemoteStore(link.Caller, TimeProvider.System, new SeededRandomSource(1)));
+        return (temporary, link, new RemoteStore(link.Caller, "the server", time ?? TimeProvider.System));
     }
 }

@@ -32,6 +32,9 @@ internal sealed class PipeLink : IAsyncDisposable
 
     public bool IsDown { get; set; }
 
+    /// <summary>Streams are opened and nobody serves them, as if the server had vanished without a word.</summary>
+    public bool IsSilent { get; set; }
+
     public int Opened => Volatile.Read(ref _opened);
 
     /// <summary>Breaks every stream that is open.</summary>
@@ -58,7 +61,8 @@ internal sealed class PipeLink : IAsyncDisposable
         PipeStream near = new(back.Reader, there.Writer), far = new(there.Reader, back.Writer);
         _open.Add(near);
         _open.Add(far);
-        _served.Add(_runner.ServeCallAsync(far.ToRpcStream(), _peer, _stop.Token));
+        if (!IsSilent)
+            _served.Add(_runner.ServeCallAsync(far.ToRpcStream(), _peer, _stop.Token));
         return ValueTask.FromResult(near.ToRpcStream());
     }
 

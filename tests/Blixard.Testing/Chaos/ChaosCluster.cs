@@ -2,7 +2,6 @@ using Blixard.Cluster.Store;
 using Blixard.Rpc.Calls;
 using Blixard.Testing.Namespaces;
 using Blixard.V1;
-using Iroh.Cryptography;
 
 namespace Blixard.Testing.Chaos;
 
@@ -110,7 +109,7 @@ public sealed class ChaosCluster : IAsyncDisposable
     /// <summary>A store as a node's local users have it: the servers' local APIs, that of <paramref name="first"/> preferred.
     /// The caller disposes it.</summary>
     public IClusterStore OpenStore(string first) =>
-        new RemoteStore(_nodes[first].Api, TimeProvider.System, OperatingSystemRandomSource.Instance);
+        new RemoteStore(_nodes[first].Api, first, TimeProvider.System);
 
     /// <summary>Packs an image of a few bytes on a node; enough for a VM that runs no guest.</summary>
     public async Task AddImageAsync(string node, string name)

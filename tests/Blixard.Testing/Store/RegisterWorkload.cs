@@ -64,7 +64,9 @@ public sealed class RegisterWorkload(HistoryRecorder recorder, ulong seed)
     {
         < 4 => new RegisterCall.Read(),
         < 6 => new RegisterCall.Write(value),
-        < 9 => new RegisterCall.Swap(expected, value),
+        < 8 => new RegisterCall.Swap(expected, value),
+        // One that must be refused.
+        8 => new RegisterCall.Swap("elsewhere", value),
         _ => new RegisterCall.Delete(),
     };
 

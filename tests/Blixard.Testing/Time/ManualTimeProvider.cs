@@ -39,16 +39,17 @@ public sealed class ManualTimeProvider : TimeProvider
     }
 
     /// <summary>Waits until some timer is set that fires so far from now: whoever waits for it has come to rest.</summary>
+    /// <returns>How far from now it fires.</returns>
     /// <exception cref="TimeoutException">There is none within 30 s of real time.</exception>
-    public async Task UntilTimerAsync(TimeSpan dueMin, TimeSpan dueMax)
+    public async Task<TimeSpan> UntilTimerAsync(TimeSpan dueMin, TimeSpan dueMax)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
             lock (_lock)
             {
-                if (_timers.Exists(timer => timer.DueAt >= _now + dueMin && timer.DueAt <= _now + dueMax))
-                    return;
+                if (_timers.Find(timer => timer.DueAt >= _now + dueMin && timer.DueAt <= _now + dueMax) is { } found)
+                    return found.DueAt - _now;
                 if (patience.IsCancellationRequested)
                     throw new TimeoutException($"no timer in {dueMin}..{dueMax}; there are {string.Join(", ", _timers.Select(timer => timer.DueAt - _now))}");
             }
