@@ -53,9 +53,10 @@ internal sealed record EtcdLogLine(LogLevel Level, string Text, string Message, 
                 }
             }
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // A plain line: a panic, the shell, or the first words of etcd before it knows how to log.
+            // A plain line: a panic, the shell, or the first words of etcd before it knows how to log. The second is how the reader speaks of
+            // a string that is no Unicode.
         }
 
         return Plain(Printable(Encoding.UTF8.GetString(line)));

@@ -22,9 +22,6 @@ internal sealed class EtcdTrouble
     /// <summary>Whether etcd said that the cluster has removed this member for good.</summary>
     public bool Removed { get; private set; }
 
-    /// <summary>The last complaint; empty if there was none.</summary>
-    public string Last => _complaints.Count == 0 ? "" : _complaints[^1].Text;
-
     /// <summary>Takes note of a line.</summary>
     public void Add(EtcdLogLine line)
     {
