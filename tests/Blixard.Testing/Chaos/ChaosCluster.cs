@@ -23,6 +23,9 @@ public sealed record ChaosClusterOptions
     /// <summary>Further options for every node.</summary>
     public IReadOnlyList<string> NodeOptions { get; init; } = [];
 
+    /// <summary>Further options for some nodes, by name.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> OptionsOf { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>Variables for every node.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
@@ -103,13 +106,54 @@ public sealed class ChaosCluster : IAsyncDisposable
     public async Task UntilWholeAsync()
     {
         foreach (LabNode node in Nodes)
-            await node.UntilStatusAsync(status => ClusterView.IsWhole(status, _nodes.Keys), "all members, linked over P2P, and the store").ConfigureAwait(false);
+            await node.UntilStatusAsync(status => ClusterView.IsWhole(status, _nodes.Keys), "the cluster whole: every member ready, everything over P2P").ConfigureAwait(false);
     }
 
     /// <summary>A store as a node's local users have it: the servers' local APIs, that of <paramref name="first"/> preferred.
     /// The caller disposes it.</summary>
     public IClusterStore OpenStore(string first) =>
         new RemoteStore(_nodes[first].Api, first, TimeProvider.System);
+
+    /// <summary>The server that leads; waits until one does.</summary>
+    public async Task<LabNode> FindLeaderAsync()
+    {
+        StatusResponse status = await Servers.First(server => server.IsRunning)
+            .UntilStatusAsync(seen => _options.Servers.Contains(seen.Leader), "a leader").ConfigureAwait(false);
+        return _nodes[status.Leader];
+    }
+
+    /// <summary>Waits until the other servers have a leader that is not <paramref name="former"/>; its name.</summary>
+    public async Task<string> UntilOtherLeaderAsync(LabNode former)
+    {
+        LabNode asked = Servers.First(server => server != former && server.IsRunning);
+        return (await asked.UntilStatusAsync(
+            status => _options.Servers.Contains(status.Leader) && status.Leader != former.Name, $"a leader other than {former.Name}").ConfigureAwait(false)).Leader;
+    }
+
+    /// <summary>Sees to it that a server follows.</summary>
+    public async Task MoveLeaderAwayAsync(LabNode server)
+    {
+        while (await FindLeaderAsync().ConfigureAwait(false) == server)
+        {
+            // A leader whose etcd dies is followed by another before it is back; whoever is whole may be elected.
+            server.KillEtcd();
+            await UntilOtherLeaderAsync(server).ConfigureAwait(false);
+            await UntilWholeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Waits until something holds.</summary>
+    /// <exception cref="LabException">It did not in time.</exception>
+    public async Task UntilAsync(Func<bool> condition, string what)
+    {
+        using var limit = new CancellationTokenSource(LabNode.Patience);
+        while (!condition())
+        {
+            if (limit.IsCancellationRequested)
+                throw new LabException($"not within {LabNode.Patience.TotalSeconds:0} s: {what}\n{Tails}");
+            await Task.Delay(20).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Packs an image of a few bytes on a node; enough for a VM that runs no guest.</summary>
     public async Task AddImageAsync(string node, string name)
@@ -144,7 +188,7 @@ public sealed class ChaosCluster : IAsyncDisposable
         string directory = Path.Combine(Lab.Folder, name);
         if (_options.Disks.TryGetValue(name, out int sizeMib))
             _disks[name] = await Lab.MountDiskAsync(directory, sizeMib).ConfigureAwait(false);
-        var node = new LabNode(Lab[name], directory, _options.Program, _options.NodeOptions);
+        var node = new LabNode(Lab[name], directory, _options.Program, [.. _options.NodeOptions, .. _options.OptionsOf.GetValueOrDefault(name, [])]);
         foreach ((string variable, string value) in _options.Environment)
             node.Environment[variable] = value;
         if (_options.VmProgram is not null)

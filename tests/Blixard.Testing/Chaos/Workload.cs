@@ -1,6 +1,5 @@
-using System.Globalization;
-using System.Text;
 using Blixard.Cluster.Store;
+using Blixard.Testing.Linearizability;
 using Iroh.Cryptography;
 
 namespace Blixard.Testing.Chaos;
@@ -12,13 +11,14 @@ namespace Blixard.Testing.Chaos;
 public sealed class Workload : IAsyncDisposable
 {
     private readonly WorkloadClient[] _clients;
+    private readonly HistoryRecorder _history;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TimeProvider _time;
     private readonly Task _running;
 
-    private Workload(string prefix, WorkloadClient[] clients, Acknowledgements acknowledged, ulong seed, TimeProvider time)
+    private Workload(string prefix, WorkloadClient[] clients, HistoryRecorder history, Acknowledgements acknowledged, ulong seed, TimeProvider time)
     {
-        (Prefix, _clients, Acknowledged, Seed, _time) = (prefix, clients, acknowledged, seed, time);
+        (Prefix, _clients, _history, Acknowledged, Seed, _time) = (prefix, clients, history, acknowledged, seed, time);
         _running = Task.WhenAll(clients.Select(client => Task.Run(() => client.RunAsync(_stopping.Token))));
     }
 
@@ -32,35 +32,29 @@ public sealed class Workload : IAsyncDisposable
     public Acknowledgements Acknowledged { get; }
 
     /// <summary>The time now, on the clock of everything that the workload notes.</summary>
-    public TimeSpan Now => _time.GetElapsedTime(0, _time.GetTimestamp());
+    public TimeSpan Now => _time.GetElapsedTime(0);
 
     /// <summary>What was done with registers; complete after <see cref="StopAsync"/>.</summary>
-    public IReadOnlyList<RegisterStep> Steps => [.. _clients.SelectMany(client => client.Steps)];
+    public IReadOnlyList<RegisterOperation> Operations => _history.Operations;
 
     /// <summary>What was appended; complete after <see cref="StopAsync"/>.</summary>
     public IReadOnlyList<Append> Appends => [.. _clients.SelectMany(client => client.Appends)];
 
-    /// <summary>Writes the registers' first values and lets the clients begin.</summary>
+    /// <summary>Lets the clients begin.</summary>
     /// <param name="prefix">What all keys begin with, ending with '/'; nothing may be there.</param>
     /// <param name="stores">One for each client; they stay the caller's.</param>
     /// <param name="options">How the clients behave.</param>
     /// <param name="seed">What they do follows from it.</param>
     /// <param name="time">The clock.</param>
-    public static async Task<Workload> StartAsync(
+    public static Workload Start(
         string prefix, IReadOnlyList<IClusterStore> stores, WorkloadOptions options, ulong seed, TimeProvider time)
     {
-        for (int register = 0; register < options.Registers; register++)
-        {
-            await stores[0].TransactAsync(new StoreTransaction(
-                [],
-                [new StoreOperation.Put(string.Create(CultureInfo.InvariantCulture, $"{prefix}register/{register}"), Encoding.ASCII.GetBytes("0"))])).ConfigureAwait(false);
-        }
-
+        var history = new HistoryRecorder();
         var acknowledged = new Acknowledgements();
         return new Workload(
             prefix,
-            [.. stores.Select((store, i) => new WorkloadClient(i + 1, prefix, store, options, new SeededRandomSource(seed + (ulong)i), acknowledged, time))],
-            acknowledged, seed, time);
+            [.. stores.Select((store, i) => new WorkloadClient(i + 1, prefix, store, options, new SeededRandomSource(seed + (ulong)i), history, acknowledged, time))],
+            history, acknowledged, seed, time);
     }
 
     /// <summary>Waits until so many more writes have been acknowledged than now.</summary>

@@ -1,21 +1,19 @@
 using System.Globalization;
 using System.Text;
 using Blixard.Cluster.Store;
+using Blixard.Testing.Linearizability;
 using Iroh.Cryptography;
 
 namespace Blixard.Testing.Chaos;
 
 /// <summary>One client of a <see cref="Workload"/>: does one step after the other and notes each. Used by one task.</summary>
 internal sealed class WorkloadClient(
-    int number, string prefix, IClusterStore store, WorkloadOptions options, RandomSource random, Acknowledgements acknowledged, TimeProvider time)
+    int number, string prefix, IClusterStore store, WorkloadOptions options, RandomSource random, HistoryRecorder history,
+    Acknowledgements acknowledged, TimeProvider time)
 {
-    private readonly List<RegisterStep> _steps = [];
     private readonly List<Append> _appends = [];
-    private readonly Dictionary<string, long> _seen = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _seen = new(StringComparer.Ordinal);
     private long _writes;
-
-    /// <summary>What it did with registers.</summary>
-    public IReadOnlyList<RegisterStep> Steps => _steps;
 
     /// <summary>What it appended.</summary>
     public IReadOnlyList<Append> Appends => _appends;
@@ -35,7 +33,7 @@ internal sealed class WorkloadClient(
                     await ReadAsync(register).ConfigureAwait(false);
                     break;
                 case < 8:
-                    await WriteAsync(register).ConfigureAwait(false);
+                    await WriteAsync(register, new RegisterCall.Write(NextValue()), []).ConfigureAwait(false);
                     break;
                 default:
                     await SwapAsync(register).ConfigureAwait(false);
@@ -47,54 +45,64 @@ internal sealed class WorkloadClient(
     }
 
     // Unique over all clients, so that a read tells whose write it saw.
-    private long NextValue() => (number * 1_000_000L) + ++_writes;
+    private string NextValue() => string.Create(CultureInfo.InvariantCulture, $"{number}-{++_writes:D6}");
 
-    private TimeSpan Now => time.GetElapsedTime(0, time.GetTimestamp());
-
-    private static byte[] Bytes(long value) => Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
+    private static byte[] Bytes(string value) => Encoding.ASCII.GetBytes(value);
 
     private async Task AppendAsync()
     {
-        long value = NextValue();
-        string key = string.Create(CultureInfo.InvariantCulture, $"{prefix}log/{value:D12}"), text = value.ToString(CultureInfo.InvariantCulture);
+        string value = NextValue(), key = $"{prefix}log/{value}";
         Outcome outcome = await TransactAsync(new StoreTransaction([new StoreComparison.Absent(key)], [new StoreOperation.Put(key, Bytes(value))])).ConfigureAwait(false);
-        _appends.Add(new Append(key, text, outcome, Now));
+        _appends.Add(new Append(key, value, outcome, time.GetElapsedTime(0)));
     }
 
     private async Task ReadAsync(string register)
     {
-        TimeSpan invoked = Now;
+        HistoryRecorder.Pending pending = history.Begin(number, register, new RegisterCall.Read());
         using var limit = new CancellationTokenSource(options.StepLimit, time);
         try
         {
             StoreEntry? entry = await store.GetAsync(register, limit.Token).ConfigureAwait(false);
-            long value = entry is null ? 0 : long.Parse(entry.Value.Span, CultureInfo.InvariantCulture);
-            _seen[register] = value;
-            _steps.Add(new RegisterStep(number, register, RegisterAction.Read, value, 0, Outcome.Done, invoked, Now));
+            string? value = entry is null ? null : Encoding.ASCII.GetString(entry.Value.Span);
+            pending.End(RegisterAnswer.Of(value));
+            if (value is not null)
+                _seen[register] = value;
         }
         catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
         {
-            // A read that was not answered says nothing about the register.
+            pending.WasNothing();
         }
-    }
-
-    private async Task WriteAsync(string register)
-    {
-        long value = NextValue();
-        TimeSpan invoked = Now;
-        Outcome outcome = await TransactAsync(new StoreTransaction([], [new StoreOperation.Put(register, Bytes(value))])).ConfigureAwait(false);
-        _steps.Add(new RegisterStep(number, register, RegisterAction.Write, value, 0, outcome, invoked, Now));
     }
 
     private async Task SwapAsync(string register)
     {
-        long value = NextValue(), expected = _seen.GetValueOrDefault(register);
-        TimeSpan invoked = Now;
-        Outcome outcome = await TransactAsync(new StoreTransaction(
-            [new StoreComparison.ValueIs(register, Bytes(expected))], [new StoreOperation.Put(register, Bytes(value))])).ConfigureAwait(false);
-        if (outcome == Outcome.Done)
-            _seen[register] = value;
-        _steps.Add(new RegisterStep(number, register, RegisterAction.CompareAndSwap, value, expected, outcome, invoked, Now));
+        // Before anything was seen nothing is expected.
+        string? expected = _seen.GetValueOrDefault(register);
+        var swap = new RegisterCall.Swap(expected, NextValue());
+        StoreComparison comparison = expected is null ? new StoreComparison.Absent(register) : new StoreComparison.ValueIs(register, Bytes(expected));
+        if (await WriteAsync(register, swap, [comparison]).ConfigureAwait(false) == Outcome.Done)
+            _seen[register] = swap.Value;
+    }
+
+    private async Task<Outcome> WriteAsync(string register, RegisterCall call, IReadOnlyList<StoreComparison> comparisons)
+    {
+        string value = call is RegisterCall.Swap swap ? swap.Value : ((RegisterCall.Write)call).Value;
+        HistoryRecorder.Pending pending = history.Begin(number, register, call);
+        Outcome outcome = await TransactAsync(new StoreTransaction(comparisons, [new StoreOperation.Put(register, Bytes(value))])).ConfigureAwait(false);
+        switch (outcome)
+        {
+            case Outcome.Done:
+                pending.End(RegisterAnswer.Done);
+                break;
+            case Outcome.Refused:
+                pending.End(RegisterAnswer.Refused);
+                break;
+            case Outcome.NotTaken:
+                pending.WasNothing();
+                break;
+        }
+
+        return outcome;
     }
 
     private async Task<Outcome> TransactAsync(StoreTransaction transaction)
@@ -104,7 +112,7 @@ internal sealed class WorkloadClient(
         {
             if (!(await store.TransactAsync(transaction, limit.Token).ConfigureAwait(false)).Succeeded)
                 return Outcome.Refused;
-            acknowledged.Add(Now);
+            acknowledged.Add(time.GetElapsedTime(0));
             return Outcome.Done;
         }
         catch (StoreUnavailableException e)

@@ -13,29 +13,6 @@ public enum Outcome
     Unknown,
 }
 
-/// <summary>What a client did with a register.</summary>
-public enum RegisterAction
-{
-    /// <summary>Read it.</summary>
-    Read,
-    /// <summary>Wrote it.</summary>
-    Write,
-    /// <summary>Wrote it if it had an expected value.</summary>
-    CompareAndSwap,
-}
-
-/// <summary>One step of a register's history.</summary>
-/// <param name="Client">Who did it.</param>
-/// <param name="Register">The register's key.</param>
-/// <param name="Action">What was done.</param>
-/// <param name="Value">What was written, or what a read returned.</param>
-/// <param name="Expected">What a compare-and-swap expected; else 0.</param>
-/// <param name="Outcome">How it ended.</param>
-/// <param name="Invoked">When it began, on the workload's clock.</param>
-/// <param name="Returned">When it was answered or given up.</param>
-public sealed record RegisterStep(
-    int Client, string Register, RegisterAction Action, long Value, long Expected, Outcome Outcome, TimeSpan Invoked, TimeSpan Returned);
-
 /// <summary>One entry that a client appended to the sequence.</summary>
 /// <param name="Key">Its key, which nobody else writes.</param>
 /// <param name="Value">Its value.</param>
