@@ -16,7 +16,7 @@ internal static class EtcdMemberSeed
 
     /// <summary>Builds <see cref="StoreSwitch.EtcdPath"/>.</summary>
     /// <returns>The store revision that the member begins at.</returns>
-    /// <exception cref="EtcdException">There is no etcd that this version runs.</exception>
+    /// <exception cref="EtcdServerException">There is no etcd that this version runs.</exception>
     /// <exception cref="EtcdRestoreException">The tool that belongs to etcd is missing or failed.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
     public static async Task<long> BuildAsync(

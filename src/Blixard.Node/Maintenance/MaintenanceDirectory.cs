@@ -19,7 +19,7 @@ internal static class MaintenanceDirectory
             return await work().ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or StoreUnavailableException or StoreCompactedException
-            or EtcdException or EtcdRestoreException or NodeStartException)
+            or EtcdServerException or EtcdRestoreException or NodeStartException)
         {
             throw new StoreMaintenanceException(StoreMaintenanceFailure.Failed, e.Message, e);
         }
