@@ -70,7 +70,7 @@ public sealed class EtcdException : Exception
     internal static EtcdException From(RpcException failure) => failure.Stage switch
     {
         RpcFailureStage.Answered => FromAnswer(failure),
-        RpcFailureStage.NotSent => new(EtcdErrorKind.Unreachable, $"etcd cannot be reached: {failure.Message}", hadNoEffect: true, failure),
+        RpcFailureStage.NotSent => new(EtcdErrorKind.Unreachable, $"nobody serves etcd's socket: {failure.GetBaseException().Message}", hadNoEffect: true, failure),
         RpcFailureStage.Local when failure.StatusCode == RpcStatusCode.DeadlineExceeded =>
             new(EtcdErrorKind.TimedOut, "etcd did not answer in time", inner: failure),
         RpcFailureStage.Local => new(EtcdErrorKind.TooLarge, failure.Message, hadNoEffect: true, failure),

@@ -5,7 +5,7 @@ namespace Blixard.Etcd.Store;
 
 /// <summary>Calls of a member as the store makes them: with a time limit, and patient for a moment while there is no leader.
 /// Failures stay <see cref="EtcdException"/>. Thread-safe.</summary>
-internal sealed class EtcdCalls(EtcdClient client, TimeProvider time)
+internal sealed class EtcdCalls(EtcdClient client, TimeProvider time, TimeSpan timeout)
 {
     // A member that has lost its leader is without one for as long as votes take, some milliseconds to a second when they are
     // split; one that is longer without is cut off, and another server should be asked.
@@ -16,7 +16,7 @@ internal sealed class EtcdCalls(EtcdClient client, TimeProvider time)
 
     /// <summary>Reads; a serializable read asks nobody but the member.</summary>
     public Task<RangeResponse> ReadAsync(RangeRequest request, CancellationToken cancellationToken) => request.Serializable
-        ? client.RangeAsync(request, new EtcdCallOptions { Timeout = EtcdStore.CallTimeout }, cancellationToken)
+        ? client.RangeAsync(request, new EtcdCallOptions { Timeout = timeout }, cancellationToken)
         : WithLeaderAsync(options => client.RangeAsync(request, options, cancellationToken), canRepeat: true, cancellationToken);
 
     /// <summary>Makes a call that needs a leader.</summary>
@@ -28,7 +28,7 @@ internal sealed class EtcdCalls(EtcdClient client, TimeProvider time)
         long started = time.GetTimestamp();
         while (true)
         {
-            TimeSpan left = EtcdStore.CallTimeout - time.GetElapsedTime(started);
+            TimeSpan left = timeout - time.GetElapsedTime(started);
             try
             {
                 return await call(new EtcdCallOptions { Timeout = left, RequireLeader = true }).ConfigureAwait(false);

@@ -18,8 +18,7 @@ internal static class EtcdFailures
     {
         EtcdErrorKind.Unreachable => $"The cluster store of this server does not run: {failure.Message}",
         EtcdErrorKind.ConnectionLost => $"The cluster store of this server broke the call off: {failure.Message}",
-        EtcdErrorKind.TimedOut =>
-            $"The cluster store did not answer within {EtcdStore.CallTimeout.TotalSeconds:0} seconds: it elects a leader, or most of its servers cannot be reached.",
+        EtcdErrorKind.TimedOut => "The cluster store did not answer in time: it elects a leader, or most of its servers cannot be reached.",
         EtcdErrorKind.NoLeader => "The cluster store has no leader: this server cannot reach most of the others, or most are down.",
         EtcdErrorKind.LeaderChanged => "The cluster store's leader changed during the call.",
         EtcdErrorKind.Stopped => "The cluster store of this server is being stopped.",

@@ -14,7 +14,7 @@ namespace Blixard.Etcd.Store;
 /// </summary>
 public sealed class EtcdStore : IClusterStore
 {
-    /// <summary>How long one call may take; a range of many pages as much for each of them.</summary>
+    /// <summary>How long one call may take unless another limit is given; a range of many pages as much for each of them.</summary>
     public static readonly TimeSpan CallTimeout = EtcdCallOptions.DefaultTimeout;
 
     /// <summary>What etcd must be told to accept as one request (--max-request-bytes), in bytes: the largest transaction, the keys
@@ -31,11 +31,12 @@ public sealed class EtcdStore : IClusterStore
     /// <summary>A store; nothing is asked before the first call.</summary>
     /// <param name="client">Calls this server's member; stays the caller's.</param>
     /// <param name="time">The clock of time limits.</param>
-    public EtcdStore(EtcdClient client, TimeProvider time)
+    /// <param name="callTimeout">How long one call may take, more than zero; null: <see cref="CallTimeout"/>.</param>
+    public EtcdStore(EtcdClient client, TimeProvider time, TimeSpan? callTimeout = null)
     {
         ArgumentNullException.ThrowIfNull(client);
         _client = client;
-        _calls = new EtcdCalls(client, time);
+        _calls = new EtcdCalls(client, time, callTimeout ?? CallTimeout);
         _reader = new EtcdReader(_calls, mayBeStale: false);
         Replica = new EtcdReader(_calls, mayBeStale: true);
     }

@@ -96,7 +96,7 @@ public sealed class MigratedStoreTests : IDisposable
                 await oneClient.PromoteMemberAsync(learner, null, limit.Token);
                 break;
             }
-            catch (Client.EtcdException e) when (e.Kind is EtcdErrorKind.LearnerNotReady or EtcdErrorKind.Unhealthy)
+            catch (Blixard.Etcd.Client.EtcdException e) when (e.Kind is EtcdErrorKind.LearnerNotReady or EtcdErrorKind.Unhealthy)
             {
                 await Task.Delay(50, limit.Token);
             }

@@ -50,7 +50,11 @@ internal sealed class EtcdCluster : IAsyncDisposable
 
     public EtcdClient Client(int member = 0) => _clients[member];
 
-    public EtcdStore Store(int member = 0) => new(Client(member), TimeProvider.System);
+    /// <summary>A store that waits for a busy machine.</summary>
+    public EtcdStore Store(int member = 0) => new(Client(member), TimeProvider.System, s_patience);
+
+    /// <summary>A store with the time limits of production.</summary>
+    public EtcdStore ImpatientStore(int member = 0) => new(Client(member), TimeProvider.System);
 
     public string SocketPath(int member = 0) => Path.Combine(_folder, $"client{member}:0");
 
@@ -70,6 +74,8 @@ internal sealed class EtcdCluster : IAsyncDisposable
             start.ArgumentList.Add(argument);
         }
 
+        // etcd does not bind where a killed one left its socket.
+        File.Delete(SocketPath(member));
         try
         {
             System.Diagnostics.Process process = System.Diagnostics.Process.Start(start)!;
@@ -86,20 +92,26 @@ internal sealed class EtcdCluster : IAsyncDisposable
     }
 
     /// <summary>Waits until a member answers a read that needs a leader.</summary>
-    public async Task WaitAsync(int member = 0)
+    public Task WaitAsync(int member = 0) => WaitAsync(Client(member), () =>
+    {
+        if (_members[member] is { HasExited: true })
+            throw new InvalidOperationException($"etcd ended:\n{Log()}");
+    });
+
+    /// <summary>Waits until the member that a client calls answers a read that needs a leader.</summary>
+    public static async Task WaitAsync(EtcdClient client, Action? check = null)
     {
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
             try
             {
-                await Client(member).RangeAsync(new RangeRequest { Key = EtcdMessages.ToBytes("x") });
+                await client.RangeAsync(new RangeRequest { Key = EtcdMessages.ToBytes("x") }, new EtcdCallOptions { Timeout = s_patience });
                 return;
             }
-            catch (EtcdException e) when (Stopwatch.GetElapsedTime(started) < s_patience)
+            catch (EtcdException) when (Stopwatch.GetElapsedTime(started) < s_patience)
             {
-                if (_members[member] is { HasExited: true })
-                    throw new InvalidOperationException($"etcd ended:\n{Log()}", e);
+                check?.Invoke();
                 await Task.Delay(20);
             }
         }
