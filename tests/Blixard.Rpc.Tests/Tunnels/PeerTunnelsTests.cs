@@ -91,6 +91,176 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         Assert.Equal(transport, _channel.Current);
     }
 
+    [Fact]
+    public async Task A_way_that_goes_silent_is_cut_and_the_next_tunnels_take_gRPC_until_P2P_has_proven_itself()
+    {
+        _channel.OnLinkReady(_host.P2p);
+        await using PeerTunnels tunnels = Tunnels("hold");
+        (NetworkStream, Task Carried)[] first = [await CarryAsync(tunnels), await CarryAsync(tunnels)];
+        await UntilAsync(() => tunnels.Status.OpenP2p == 2);
+        _host.Freeze();
+        foreach ((NetworkStream near, Task carried) in first)
+        {
+            Assert.Empty(await ReadAllAsync(near));
+            RpcException cut = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
+            Assert.Equal("the hold tunnel to node-b over P2p was cut: PulseLost", cut.Message);
+        }
+
+        Assert.Equal([TransportSwitchReason.LinkReady, TransportSwitchReason.PulseLost], _switches.Select(change => change.Reason));
+        (NetworkStream, Task)[] second = [await CarryAsync(tunnels), await CarryAsync(tunnels)];
+        await UntilAsync(() => tunnels.Status.OpenGrpc == 2);
+
+        // The link lives again. After the probation the tunnels are moved, one after the other.
+        _host.Thaw();
+        using var alive = new Timer(_ => _channel.OnLinkAlive(), null, 0, 200);
+        await UntilAsync(() => tunnels.Status is { Way: RpcTransport.P2p, OpenGrpc: 1 });
+        Assert.Equal(1, tunnels.Status.OpenGrpc);
+        await UntilAsync(() => tunnels.Status.OpenGrpc == 0);
+        foreach ((NetworkStream _, Task carried) in second)
+            Assert.EndsWith("over Grpc was cut: Moved", (await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience))).Message, StringComparison.Ordinal);
+        (NetworkStream last, Task _) = await CarryAsync(tunnels);
+        await UntilAsync(() => tunnels.Status is { OpenP2p: 1, Way: RpcTransport.P2p, Switches: 3 });
+        await last.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task An_idle_tunnel_lives_on_by_its_pulses()
+    {
+        _channel.OnLinkReady(_host.P2p);
+        await using PeerTunnels tunnels = Tunnels("echo", new TunnelTiming { Quiet = TimeSpan.FromMilliseconds(20), Silence = TimeSpan.FromSeconds(20) });
+        (NetworkStream near, Task carried) = await CarryAsync(tunnels);
+        await UntilAsync(() => tunnels.Status.RoundTripTime is not null);
+        await near.WriteAsync(new byte[] { 1 });
+        Assert.Equal(1, await near.ReadAsync(new byte[1]));
+        near.Socket.Shutdown(SocketShutdown.Send);
+        Assert.Empty(await ReadAllAsync(near));
+        await carried.WaitAsync(s_patience);
+    }
+
+    [Fact]
+    public async Task A_tunnel_that_cannot_be_opened_over_P2P_is_opened_over_gRPC_at_once_and_the_other_way_round()
+    {
+        _channel.OnLinkReady(_host.P2p);
+        _host.Freeze();
+        await using PeerTunnels tunnels = Tunnels("echo");
+        (NetworkStream near, Task carried) = await CarryAsync(tunnels);
+        await near.WriteAsync(new byte[] { 7 });
+        byte[] back = new byte[1];
+        Assert.Equal(1, await near.ReadAsync(back));
+        Assert.Equal((7, 1), (back[0], tunnels.Status.OpenGrpc));
+        Assert.Equal(TransportSwitchReason.CallFailed, _switches[^1].Reason);
+
+        // In probation, gRPC dies: its tunnels end, and the next one takes the link that shows life.
+        _host.Thaw();
+        _channel.OnLinkAlive();
+        await _host.StopGrpcAsync();
+        await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
+        (NetworkStream other, Task _) = await CarryAsync(tunnels);
+        await UntilAsync(() => tunnels.Status.OpenP2p == 1);
+        Assert.Equal(TransportSwitchReason.GrpcFailed, _switches[^1].Reason);
+        await other.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Without_any_way_the_local_connection_is_closed_and_tries_are_held_back()
+    {
+        _channel.OnLinkReady(_host.P2p);
+        _host.Freeze();
+        await _host.StopGrpcAsync();
+        var timing = new TunnelTiming { Opening = TimeSpan.FromMilliseconds(100), RetryDelay = TimeSpan.FromMilliseconds(300) };
+        await using PeerTunnels tunnels = Tunnels("echo", timing);
+        long started = TimeProvider.System.GetTimestamp();
+        for (int i = 0; i < 3; i++)
+        {
+            (NetworkStream near, Task carried) = await CarryAsync(tunnels);
+            RpcException e = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
+            Assert.Equal(RpcStatusCode.Unavailable, e.StatusCode);
+            Assert.StartsWith("no way leads to node-b: ", e.Message, StringComparison.Ordinal);
+            Assert.Empty(await ReadAllAsync(near));
+        }
+
+        Assert.True(TimeProvider.System.GetElapsedTime(started) >= 2 * timing.RetryDelay);
+    }
+
+    [Theory]
+    [InlineData(RpcTransport.P2p)]
+    [InlineData(RpcTransport.Grpc)]
+    public async Task A_reader_that_stops_holds_its_writer_back_and_nobody_else(RpcTransport transport)
+    {
+        Use(transport);
+        await using PeerTunnels tunnels = Tunnels("hold");
+        (NetworkStream near, Task _) = await CarryAsync(tunnels);
+        NetworkStream far = _host.Held.Take();
+        // Nobody reads at the far end: sockets, windows and one piece on each side fill up, and then no more is taken.
+        const long FarTooMuch = 256L * 1024 * 1024;
+        byte[] piece = new byte[64 * 1024];
+        long written = 0;
+        using (var stuck = new CancellationTokenSource())
+        {
+            stuck.CancelAfter(TimeSpan.FromSeconds(3));
+            try
+            {
+                while (written < FarTooMuch)
+                {
+                    await near.WriteAsync(piece, stuck.Token);
+                    written += piece.Length;
+                    stuck.CancelAfter(TimeSpan.FromSeconds(3));
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // It waits, as it should.
+            }
+        }
+
+        Assert.True(written < FarTooMuch, $"{written} bytes were taken");
+        // The way is not blamed for it: pulses pass, and so do other tunnels.
+        (NetworkStream other, Task _) = await CarryAsync(tunnels);
+        NetworkStream otherFar = _host.Held.Take();
+        await other.WriteAsync(new byte[] { 5 });
+        Assert.Equal(1, await otherFar.ReadAsync(new byte[1]));
+        Assert.Equal(2, tunnels.Status.OpenP2p + tunnels.Status.OpenGrpc);
+        await far.DisposeAsync();
+        await near.DisposeAsync();
+        await other.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_at_the_service_is_closed_here_and_no_fault_of_the_way()
+    {
+        _channel.OnLinkReady(_host.P2p);
+        await using PeerTunnels tunnels = Tunnels("hold");
+        (NetworkStream near, Task carried) = await CarryAsync(tunnels);
+        NetworkStream far = _host.Held.Take();
+        // A reset, and not an end.
+        far.Socket.Close(0);
+        RpcException e = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
+        Assert.Equal((RpcStatusCode.Aborted, RpcFailureStage.Answered), (e.StatusCode, e.Stage));
+        Assert.Empty(await ReadAllAsync(near));
+        Assert.Equal(RpcTransport.P2p, _channel.Current);
+    }
+
+    [Fact]
+    public async Task Disposing_cuts_what_is_open_and_takes_nothing_more()
+    {
+        PeerTunnels tunnels = Tunnels("hold");
+        (NetworkStream near, Task carried) = await CarryAsync(tunnels);
+        await UntilAsync(() => tunnels.Status.OpenGrpc == 1);
+        await tunnels.DisposeAsync();
+        Assert.Contains("Stopped", (await Assert.ThrowsAsync<RpcException>(() => carried)).Message, StringComparison.Ordinal);
+        Assert.Empty(await ReadAllAsync(near));
+        (NetworkStream late, Task refused) = await CarryAsync(tunnels);
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => refused);
+        Assert.Empty(await ReadAllAsync(late));
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(s_patience);
+        while (!condition())
+            await Task.Delay(10, patience.Token);
+    }
+
     private void Use(RpcTransport transport)
     {
         if (transport == RpcTransport.P2p)
