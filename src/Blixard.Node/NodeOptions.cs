@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Cluster.Liveness;
 using Blixard.Node.Configuration;
 
 namespace Blixard.Node;
@@ -40,6 +41,10 @@ public sealed record NodeOptions
     /// <summary>Labels for placement: at most 64, keys of 1 to 63 and values of 0 to 253 characters.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>How long the node's lease lives without a renewal: whole seconds from 2 s to 5 min. When it has ended, the node is lost and VMs
+    /// that may move are started elsewhere. Default: 6 s, so that a loss is told within 10 s.</summary>
+    public TimeSpan NodeTtl { get; init; } = LeaseTimes.TimeToLiveDefault;
+
     /// <summary>The QEMU program: a path, or a name that is looked up in PATH.</summary>
     public string QemuProgram { get; init; } = "qemu-system-x86_64";
 
@@ -60,6 +65,8 @@ public sealed record NodeOptions
             return $"The node offers {Vcpus} virtual CPUs; 0 to {NodeDefaults.VcpusMax} are possible.";
         if (MemoryMib is < 0 or > NodeDefaults.MemoryMibMax)
             return $"The node offers {MemoryMib} MiB of memory; 0 to {NodeDefaults.MemoryMibMax} are possible.";
+        if (NodeTtl < LeaseTimes.TimeToLiveMin || NodeTtl > LeaseTimes.TimeToLiveMax || NodeTtl.Ticks % TimeSpan.TicksPerSecond != 0)
+            return $"A node's lease lives for {LeaseTimes.TimeToLiveMin.TotalSeconds} to {LeaseTimes.TimeToLiveMax.TotalSeconds} whole seconds, not {NodeTtl.TotalSeconds}.";
         return LabelRules.Check(Labels);
     }
 }

@@ -3,9 +3,10 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Blixard.Cluster.Tokens;
 using Blixard.Node;
+using Blixard.Node.Configuration;
 using Blixard.Node.Events;
 
-// Runs a node until SIGTERM: NAME DIRECTORY [TICKET]. Each event is a line of JSON; a failure is a line {"failure","message"}.
+// Runs a node until SIGTERM: NAME DIRECTORY [TICKET]. BLIXARD_* variables change its other options. Each event is a line of JSON; a failure is a line {"failure","message"}.
 var options = new NodeOptions
 {
     Name = args[0],
@@ -15,6 +16,7 @@ var options = new NodeOptions
     Vcpus = 4,
     MemoryMib = 4096,
 };
+options = NodeEnvironment.Apply(options, Environment.GetEnvironmentVariable);
 NodeStart start = args.Length > 2 && JoinTicket.TryParse(args[2], out JoinTicket? ticket, out _) ? new NodeStart.Join(ticket) : new NodeStart.Up();
 try
 {

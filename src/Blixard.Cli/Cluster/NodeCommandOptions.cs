@@ -28,6 +28,12 @@ internal sealed class NodeCommandOptions
     private readonly Option<bool> _noP2p = new("--no-p2p") { Description = "Call other nodes over gRPC only." };
     private readonly Option<int?> _cpus = new("--cpus") { Description = "Virtual CPUs to offer. Default: the machine's.", HelpName = "N" };
     private readonly Option<long?> _memory = new("--memory") { Description = "Memory for VMs in MiB. Default: three quarters of the machine's.", HelpName = "MIB" };
+    private readonly Option<int?> _nodeTtl = new("--node-ttl")
+    {
+        Description = "How long this node's lease lives without a renewal, 2 to 300 seconds: then it is lost, and VMs that may run elsewhere move. Default: 6.",
+        HelpName = "SECONDS",
+    };
+
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for placement.", HelpName = "KEY=VALUE" };
 
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Log on stderr what happens inside, not only what goes wrong." };
@@ -36,7 +42,7 @@ internal sealed class NodeCommandOptions
     public void AddTo(Command command)
     {
         command.Options.Add(LocalNode.DataDirectoryOption);
-        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _verbose })
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _verbose })
             command.Options.Add(option);
     }
 
@@ -64,6 +70,8 @@ internal sealed class NodeCommandOptions
             options = options with { Vcpus = cpus };
         if (result.GetValue(_memory) is { } memory)
             options = options with { MemoryMib = memory };
+        if (result.GetValue(_nodeTtl) is { } timeToLive)
+            options = options with { NodeTtl = TimeSpan.FromSeconds(timeToLive) };
         if (result.GetValue(_labels) is { Length: > 0 } labels)
             options = options with { Labels = labels.Select(ParseLabel).ToDictionary() };
         return options;

@@ -1,9 +1,11 @@
 using System.Runtime.CompilerServices;
+using Blixard.Cluster.Liveness;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
 using Blixard.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using Iroh.Base;
 
 namespace Blixard.Cluster.Vms;
 
@@ -167,6 +169,49 @@ public sealed class VmRecords
         throw Busy(name);
     }
 
+    /// <summary>Whether the store, asked now, says that a node owns a VM in an epoch. A start of a VM that may move asks it first.</summary>
+    public async Task<bool> IsOwnerAsync(string name, string node, ulong epoch, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return await _store.GetAsync(KeyOf(name, SpecSuffix), cancellationToken).ConfigureAwait(false) is { } entry
+            && TryReadIntent(entry) is { } intent && intent.Node == node && intent.Epoch == epoch;
+    }
+
+    /// <summary>
+    /// Gives a VM of a lost node to another, in its next epoch. One transaction with the conditions that make it safe: the VM is still as it
+    /// was looked at, the lost node's alive key is absent, so its lease has ended and it has stopped the VM before, and the other one's is there.
+    /// </summary>
+    /// <param name="name">The VM.</param>
+    /// <param name="epoch">The epoch in which it was looked at.</param>
+    /// <param name="from">The lost node that owns it.</param>
+    /// <param name="to">The name and id of the node that gets it.</param>
+    /// <param name="reason">Why, for people.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <returns>False if one of the conditions does not hold; nothing has changed.</returns>
+    public async Task<bool> MoveAsync(
+        string name, ulong epoch, EndpointId from, (string Name, EndpointId Id) to, string reason, CancellationToken cancellationToken = default)
+    {
+        (StoreEntry entry, VmIntent intent) = await ReadIntentAsync(name, cancellationToken).ConfigureAwait(false);
+        if (intent.Epoch != epoch || intent.Spec.Desired == DesiredState.Stopped || intent.Spec.OnNodeLoss != NodeLossPolicy.Elsewhere)
+            return false;
+        VmIntent moved = intent.Clone();
+        moved.Node = to.Name;
+        moved.Epoch++;
+        moved.MovedFrom = intent.Node;
+        moved.MovedReason = reason;
+        moved.MovedAt = Timestamp.FromDateTimeOffset(_time.GetUtcNow());
+        StoreCommit commit = await _store.TransactAsync(
+            new StoreTransaction(
+                [
+                    new StoreComparison.ModRevision(entry.Key, entry.ModRevision),
+                    new StoreComparison.Absent(LivenessRecords.AliveKey(from)),
+                    new StoreComparison.Present(LivenessRecords.AliveKey(to.Id)),
+                ],
+                [new StoreOperation.Put(entry.Key, moved.ToByteArray()), new StoreOperation.Delete(KeyOf(name, StatusSuffix))]),
+            cancellationToken).ConfigureAwait(false);
+        return commit.Succeeded;
+    }
+
     /// <summary>
     /// The VMs that a node owns, by name: all of them at once and again whenever one of them was added, changed or removed.
     /// Without end; waits out a store that cannot answer.
@@ -227,12 +272,22 @@ public sealed class VmRecords
         // A status of an older epoch is about another VM, or another owner's.
         VmStatus fact = status is not null && RecordReader.TryRead(VmStatus.Parser, status, out VmStatus? read) && read.Epoch == intent.Epoch
             ? read
-            : new VmStatus { State = VmState.Created, Node = intent.Node, Epoch = intent.Epoch, Since = intent.CreatedAt };
+            : new VmStatus
+            {
+                State = VmState.Created,
+                Reason = intent.MovedReason,
+                Node = intent.Node,
+                Epoch = intent.Epoch,
+                Since = intent.MovedAt ?? intent.CreatedAt,
+            };
         return new VmRecord
         {
             Spec = intent.Spec,
             Status = fact,
             CreatedAt = intent.CreatedAt,
+            MovedFrom = intent.MovedFrom,
+            MovedReason = intent.MovedReason,
+            MovedAt = intent.MovedAt,
             Revision = Math.Max(revision, status?.ModRevision ?? 0),
         };
     }

@@ -56,4 +56,5 @@ public sealed record VmPlace(string Name, string Directory, ConsoleLog Log);
 /// <summary>What to start and where.</summary>
 /// <param name="Spec">The specification, with paths that exist on this machine.</param>
 /// <param name="Place">Where the VM lives.</param>
-public sealed record VmLaunch(VmSpec Spec, VmPlace Place);
+/// <param name="Generation">For a guarded VM: the guard's generation under which it may start; null if it is not guarded.</param>
+public sealed record VmLaunch(VmSpec Spec, VmPlace Place, long? Generation = null);

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Blixard.MicroVm.Console;
 using Blixard.MicroVm.Drivers;
+using Blixard.MicroVm.Guarding;
 using Blixard.MicroVm.Model;
 using Blixard.MicroVm.Reconciliation;
 
@@ -43,7 +44,7 @@ internal sealed class VmActor : IAsyncDisposable
     {
         public sealed record Start(DesiredVm Wish, CancellationTokenSource Cancellation) : Command;
 
-        public sealed record Stop(TimeSpan? Grace) : Command;
+        public sealed record Stop(TimeSpan? Grace, string? Hold) : Command;
 
         public sealed record Remove : Command;
 
@@ -150,11 +151,11 @@ internal sealed class VmActor : IAsyncDisposable
         Send(new Command.Start(wish, cancellation));
     }
 
-    public void Stop(string reason, TimeSpan? grace)
+    public void Stop(string reason, DesiredVm wish)
     {
         Update(reason, static record => record with { Phase = VmPhase.Stopping });
         CancelStart();
-        Send(new Command.Stop(grace));
+        Send(new Command.Stop(wish.Hold is null ? wish.StopGrace : TimeSpan.Zero, wish.Hold));
     }
 
     public void Remove(string reason)
@@ -255,7 +256,7 @@ internal sealed class VmActor : IAsyncDisposable
     private Task RunAsync(Command command) => command switch
     {
         Command.Start start => StartAsync(start),
-        Command.Stop stop => StopAsync(stop.Grace),
+        Command.Stop stop => StopAsync(stop),
         Command.Remove => RemoveAsync(),
         Command.Ended ended => EndAsync(ended),
         _ => throw new InvalidOperationException("an unknown command"),
@@ -266,9 +267,18 @@ internal sealed class VmActor : IAsyncDisposable
         try
         {
             VmSpec spec = start.Wish.Spec;
+            TakeMark();
             if (_options.Prepare is { } prepare)
                 spec = await prepare(start.Wish, start.Cancellation.Token).ConfigureAwait(false);
-            await LaunchAsync(new VmLaunch(spec, Place), start.Cancellation.Token).ConfigureAwait(false);
+            long? generation = null;
+            if (start.Wish.IsGuarded)
+            {
+                generation = _options.Permit is { } permit
+                    ? await permit(start.Wish, start.Cancellation.Token).ConfigureAwait(false)
+                    : throw new VmException(VmFailure.StartFailed, "nobody can permit the start of a VM that may move");
+            }
+
+            await LaunchAsync(new VmLaunch(spec, Place, generation), start.Cancellation.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (start.Cancellation.IsCancellationRequested)
         {
@@ -300,12 +310,16 @@ internal sealed class VmActor : IAsyncDisposable
         }
     }
 
-    private async Task StopAsync(TimeSpan? grace)
+    private async Task StopAsync(Command.Stop stop)
     {
+        VmExit exit;
         if (_instance is { } instance)
-            Down(await StopInstanceAsync(instance, grace).ConfigureAwait(false));
+            exit = await StopInstanceAsync(instance, stop.Grace).ConfigureAwait(false);
         else if (Observe().Phase == VmPhase.Stopping)
-            Down(new VmExit(VmExitKind.Stopped, "stopped before it had started"));
+            exit = new VmExit(VmExitKind.Stopped, "stopped before it had started");
+        else
+            return;
+        Down(stop.Hold is { } hold ? exit with { Kind = VmExitKind.Fenced, Detail = hold } : exit);
     }
 
     private async Task RemoveAsync()
@@ -333,7 +347,25 @@ internal sealed class VmActor : IAsyncDisposable
         if (!ReferenceEquals(_instance, ended.Instance))
             return;
         await ended.Instance.DisposeAsync().ConfigureAwait(false);
-        Down(ended.Exit);
+        Down(TakeMark() ?? ended.Exit);
+    }
+
+    /// <summary>How the VM ended if the guard ended it; null if it did not.</summary>
+    private VmExit? TakeMark()
+    {
+        string mark = Path.Combine(Place.Directory, GuardScript.MarkName);
+        if (!File.Exists(mark))
+            return null;
+        try
+        {
+            File.Delete(mark);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It will seem to have been the guard at the next end too, which restarts the VM: that is what it is there for.
+        }
+
+        return new VmExit(VmExitKind.Fenced, "ended by the guard: this node could not renew its lease in time");
     }
 
     private async Task<VmExit> StopInstanceAsync(IVmInstance instance, TimeSpan? grace)
@@ -391,7 +423,7 @@ internal sealed class VmActor : IAsyncDisposable
                 _reason = "the node ended while it was starting";
                 break;
             case VmPhase.Running:
-                Down(new VmExit(VmExitKind.Lost, "it ended while no node process was there to see how"));
+                Down(TakeMark() ?? new VmExit(VmExitKind.Lost, "it ended while no node process was there to see how"));
                 break;
             case VmPhase.Stopping or VmPhase.Removing:
                 _record = record with { Phase = VmPhase.Idle };
@@ -413,7 +445,7 @@ internal sealed class VmActor : IAsyncDisposable
             Phase = record.Phase == VmPhase.Removing && exit.Kind != VmExitKind.RemoveFailed ? VmPhase.Removing : VmPhase.Idle,
             Exit = exit,
             EndedAt = now,
-            Ends = exit.Kind == VmExitKind.Stopped ? 0 : RestartBackoff.Count(record.Ends, record.StartedAt is { } started ? now - started : TimeSpan.Zero),
+            Ends = exit.Kind is VmExitKind.Stopped or VmExitKind.Fenced ? 0 : RestartBackoff.Count(record.Ends, record.StartedAt is { } started ? now - started : TimeSpan.Zero),
         });
     }
 }

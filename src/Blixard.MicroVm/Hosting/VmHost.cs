@@ -288,7 +288,7 @@ public sealed class VmHost : IAsyncDisposable
                 actor.Start(desired[action.Name], action);
                 break;
             case VmActionKind.Stop:
-                actor.Stop(action.Reason, desired[action.Name].StopGrace);
+                actor.Stop(action.Reason, desired[action.Name]);
                 break;
             default:
                 actor.Remove(action.Reason);

@@ -20,6 +20,12 @@ public sealed record VmHostOptions
     /// </summary>
     public Func<DesiredVm, CancellationToken, ValueTask<VmSpec>>? Prepare { get; init; }
 
+    /// <summary>
+    /// Called right before a guarded VM is launched: waits until it may start and returns the guard's generation under which it does. What it
+    /// throws becomes the reason of a failed start. Cancelled when the VM is no longer wanted, or held.
+    /// </summary>
+    public Func<DesiredVm, CancellationToken, ValueTask<long>>? Permit { get; init; }
+
     /// <summary>The clock for back-off and for the times in statuses.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

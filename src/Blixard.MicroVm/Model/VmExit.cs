@@ -7,7 +7,7 @@ namespace Blixard.MicroVm.Model;
 public sealed record VmExit(VmExitKind Kind, string Detail, int? ExitCode = null)
 {
     /// <summary>Whether the restart policy <see cref="RestartPolicy.OnFailure"/> starts the VM again.</summary>
-    public bool IsFailure => Kind is not (VmExitKind.GuestPoweredOff or VmExitKind.Stopped);
+    public bool IsFailure => Kind is not (VmExitKind.GuestPoweredOff or VmExitKind.Stopped or VmExitKind.Fenced);
 }
 
 /// <summary>The sorts of ends of an instance.</summary>
@@ -21,6 +21,9 @@ public enum VmExitKind
 
     /// <summary>This node was told to stop it.</summary>
     Stopped,
+
+    /// <summary>This node or its guard ended it, because it was held (<see cref="DesiredVm.Hold"/>); it starts again when it is not held any more.</summary>
+    Fenced,
 
     /// <summary>The hypervisor process ended on its own: killed, crashed, out of memory.</summary>
     Crashed,

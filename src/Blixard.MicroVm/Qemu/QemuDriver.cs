@@ -62,9 +62,13 @@ public sealed class QemuDriver : IVmDriver
         Acceleration acceleration = await GetAccelerationAsync(cancellationToken).ConfigureAwait(false);
         CreateSocketDirectory(paths);
         DeleteRunFiles(paths);
+        QemuWatch? watch = launch.Generation is { } generation
+            ? new QemuWatch(
+                _options.Guard?.Directory ?? throw new VmException(VmFailure.StartFailed, "there is no guard for VMs that may move"), generation)
+            : null;
 
         IReadOnlyList<string> arguments = QemuCommandLine.Build(spec, acceleration.Accelerator, paths, uuid);
-        QemuProcess process = QemuProcess.Start(program, arguments, uuid, launch.Place.Directory, paths.ErrorLog);
+        QemuProcess process = QemuProcess.Start(program, arguments, uuid, launch.Place.Directory, paths.ErrorLog, watch);
         try
         {
             QmpClient qmp = await ConnectAsync(process, paths, cancellationToken).ConfigureAwait(false);

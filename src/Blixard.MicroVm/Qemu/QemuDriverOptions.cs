@@ -1,3 +1,5 @@
+using Blixard.MicroVm.Guarding;
+
 namespace Blixard.MicroVm.Qemu;
 
 /// <summary>How QEMU is used on this machine.</summary>
@@ -11,6 +13,9 @@ public sealed record QemuDriverOptions
 
     /// <summary>Where sockets go if a VM's directory is too deep for them (the limit is 107 bytes).</summary>
     public string RuntimeDirectory { get; init; } = QemuPaths.DefaultRuntimeDirectory();
+
+    /// <summary>Ends guarded VMs at their deadline; null: none can be started.</summary>
+    public VmGuard? Guard { get; init; }
 
     /// <summary>Uses this accelerator without probing; null probes.</summary>
     public Accelerator? Accelerator { get; init; }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Blixard.MicroVm.Guarding;
 
 namespace Blixard.MicroVm.Qemu;
 
@@ -42,14 +43,28 @@ internal sealed class QemuProcess : IDisposable
     /// Starts QEMU in a session of its own, so that neither Ctrl-C at our terminal nor our end reaches it, with its output in
     /// <paramref name="errorLog"/>, because a pipe to us would end with us.
     /// </summary>
+    /// <param name="qemuPath">The program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="uuid">The VM's.</param>
+    /// <param name="workingDirectory">The VM's directory.</param>
+    /// <param name="errorLog">The file for its output.</param>
+    /// <param name="watch">The guard that ends it at its deadline, from before its first instruction on; null if none does.</param>
     /// <exception cref="System.ComponentModel.Win32Exception">There is no /bin/sh.</exception>
-    public static QemuProcess Start(string qemuPath, IReadOnlyList<string> arguments, Guid uuid, string workingDirectory, string errorLog)
+    public static QemuProcess Start(
+        string qemuPath, IReadOnlyList<string> arguments, Guid uuid, string workingDirectory, string errorLog, QemuWatch? watch)
     {
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = workingDirectory };
         // What QEMU creates (sockets, pid file, logs) is for this user only.
         start.ArgumentList.Add("-c");
-        start.ArgumentList.Add("umask 077; exec setsid \"$@\" </dev/null >\"$0\" 2>&1");
+        start.ArgumentList.Add(watch is null ? "umask 077; exec setsid \"$@\" </dev/null >\"$0\" 2>&1" : GuardScript.Launch);
         start.ArgumentList.Add(errorLog);
+        if (watch is not null)
+        {
+            start.ArgumentList.Add(watch.GuardDirectory);
+            start.ArgumentList.Add(watch.Generation.ToString(CultureInfo.InvariantCulture));
+            start.ArgumentList.Add(workingDirectory);
+        }
+
         start.ArgumentList.Add(qemuPath);
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
@@ -159,3 +174,8 @@ internal sealed class QemuProcess : IDisposable
         }
     }
 }
+
+/// <summary>Under which guard a process is started.</summary>
+/// <param name="GuardDirectory">The guard's directory.</param>
+/// <param name="Generation">The generation under which the start was allowed.</param>
+internal sealed record QemuWatch(string GuardDirectory, long Generation);

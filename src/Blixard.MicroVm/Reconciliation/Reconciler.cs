@@ -64,12 +64,14 @@ internal static class Reconciler
         notBefore = null;
         string name = wish.Spec.Name;
         if (vm is null)
-            return wish.Running ? new VmAction(VmActionKind.Start, name, "it is wanted") : null;
+            return MayRun(wish) ? new VmAction(VmActionKind.Start, name, "it is wanted") : null;
         // A wish that is older than what runs was overtaken on its way here.
         if (vm.Phase is VmPhase.Removing or VmPhase.Stopping || vm.Epoch > wish.Epoch)
             return null;
         if (vm.Phase is VmPhase.Starting or VmPhase.Running)
         {
+            if (wish.Hold is { } hold)
+                return new VmAction(VmActionKind.Stop, name, hold);
             if (!wish.Running)
                 return new VmAction(VmActionKind.Stop, name, "it is wanted stopped");
             return vm.Epoch < wish.Epoch
@@ -77,13 +79,15 @@ internal static class Reconciler
                 : null;
         }
 
-        return wish.Running ? DecideStart(wish, vm, now, out notBefore) : null;
+        return MayRun(wish) ? DecideStart(wish, vm, now, out notBefore) : null;
     }
+
+    private static bool MayRun(DesiredVm wish) => wish.Running && wish.Hold is null;
 
     /// <summary>When the restart policy starts a VM again that has ended by itself; null if it does not.</summary>
     public static DateTimeOffset? RestartAt(DesiredVm wish, ObservedVm vm, DateTimeOffset now)
     {
-        if (!wish.Running || vm.Phase != VmPhase.Idle || vm.Exit is not { Kind: not VmExitKind.Stopped } exit)
+        if (!MayRun(wish) || vm.Phase != VmPhase.Idle || vm.Exit is not { Kind: not (VmExitKind.Stopped or VmExitKind.Fenced) } exit)
             return null;
         bool startAgain = wish.Spec.RestartPolicy switch
         {
@@ -100,7 +104,7 @@ internal static class Reconciler
         string name = vm.Name;
         if (vm.Generation is not { } generation || generation < wish.Generation || vm.Epoch < wish.Epoch)
             return new VmAction(VmActionKind.Start, name, "it is wanted");
-        if (vm.Exit is not { } exit || exit.Kind == VmExitKind.Stopped)
+        if (vm.Exit is not { } exit || exit.Kind is VmExitKind.Stopped or VmExitKind.Fenced)
             return new VmAction(VmActionKind.Start, name, "it is wanted running again");
         if (RestartAt(wish, vm, now) is not { } earliest)
             return null;

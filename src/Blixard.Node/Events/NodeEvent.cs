@@ -11,6 +11,8 @@ namespace Blixard.Node.Events;
 [JsonDerivedType(typeof(PeerLostEvent), "peer-lost")]
 [JsonDerivedType(typeof(MemberJoinedEvent), "member-joined")]
 [JsonDerivedType(typeof(MemberLeftEvent), "member-left")]
+[JsonDerivedType(typeof(NodeLostEvent), "node-lost")]
+[JsonDerivedType(typeof(NodeBackEvent), "node-back")]
 [JsonDerivedType(typeof(VmStateEvent), "vm-state")]
 [JsonDerivedType(typeof(ImageAddedEvent), "image-added")]
 [JsonDerivedType(typeof(WarningEvent), "warning")]
@@ -54,6 +56,17 @@ public sealed record MemberJoinedEvent(string Name, string EndpointId) : NodeEve
 /// <param name="Name">Its name.</param>
 /// <param name="EndpointId">Its id in hex.</param>
 public sealed record MemberLeftEvent(string Name, string EndpointId) : NodeEvent;
+
+/// <summary>The lease of a member has ended. Its VMs that may move go to other nodes, the others wait for it.</summary>
+/// <param name="Name">The member.</param>
+/// <param name="EndpointId">Its id in hex.</param>
+/// <param name="Since">When the loss was recorded.</param>
+public sealed record NodeLostEvent(string Name, string EndpointId, DateTimeOffset Since) : NodeEvent;
+
+/// <summary>A member that was lost renews its lease again.</summary>
+/// <param name="Name">The member.</param>
+/// <param name="EndpointId">Its id in hex.</param>
+public sealed record NodeBackEvent(string Name, string EndpointId) : NodeEvent;
 
 /// <summary>A VM of this node entered a state.</summary>
 /// <param name="Name">The VM.</param>

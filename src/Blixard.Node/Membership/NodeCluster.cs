@@ -1,4 +1,5 @@
 using Blixard.Cluster.Images;
+using Blixard.Cluster.Liveness;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tokens;
@@ -18,6 +19,7 @@ internal sealed class NodeCluster : IAsyncDisposable
         Members = new Members(store, Tokens, time);
         Vms = new VmRecords(store, time);
         Images = new ImageRecords(store);
+        Liveness = new LivenessRecords(store, time);
         Directory = new MemberDirectory(Members, isStoreHere, loggers.CreateLogger<MemberDirectory>());
     }
 
@@ -32,6 +34,8 @@ internal sealed class NodeCluster : IAsyncDisposable
     public VmRecords Vms { get; }
 
     public ImageRecords Images { get; }
+
+    public LivenessRecords Liveness { get; }
 
     public MemberDirectory Directory { get; }
 

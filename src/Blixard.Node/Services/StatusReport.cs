@@ -1,16 +1,19 @@
 using Blixard.Cluster.Links;
+using Blixard.Cluster.Placement;
 using Blixard.Cluster.Store;
+using Blixard.Node.Liveness;
 using Blixard.Node.Membership;
 using Blixard.Node.P2p;
 using Blixard.Node.Peers;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
+using Google.Protobuf.WellKnownTypes;
 using Iroh.Base;
 
 namespace Blixard.Node.Services;
 
 /// <summary>The cluster as this node sees it. Answers also while the store cannot: then with what was known last. Thread-safe.</summary>
-internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, Func<string> clusterId)
+internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, Func<string> clusterId)
 {
     /// <summary>The store's engine.</summary>
     public const string Engine = "sqlite";
@@ -36,7 +39,7 @@ internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable
         response.Nodes.Clear();
         response.Nodes.AddRange(ordered);
         response.Leader = ordered.FirstOrDefault(node => node.Member.Node.Role == NodeRole.Server)?.Member.Node.Name ?? "";
-        response.Vms.AddRange(Volatile.Read(ref _vms));
+        response.Vms.AddRange(Show(Volatile.Read(ref _vms)));
         response.Images.AddRange(Volatile.Read(ref _images));
         return response;
     }
@@ -56,6 +59,13 @@ internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable
             _ => NodeState.Unspecified,
         };
     }
+
+    /// <summary>The members with the room that VMs leave them, and since when they are lost.</summary>
+    public IReadOnlyList<FailoverNode> Rooms(IReadOnlyList<VmRecord> vms) =>
+        FailoverFacts.Nodes(cluster.Directory.Current, vitals.Liveness.Current, vms, id => StateOf(id) == NodeState.Ready);
+
+    /// <summary>VMs as people should see them: those of lost nodes with what they wait for.</summary>
+    public IReadOnlyList<VmRecord> Show(IReadOnlyList<VmRecord> vms) => FailoverFacts.Show(vms, Rooms(vms));
 
     private async Task<string> ReadRecordsAsync(CancellationToken cancellationToken)
     {
@@ -88,17 +98,21 @@ internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable
             Reason = self.GrpcAddress.Length > 0 ? "" : self.P2p.Reason,
         },
         State = NodeState.Ready,
+        Reason = vitals.Lease.Hold ?? "",
     };
 
     private NodeStatus Other(EndpointId id, Member member)
     {
         Peer? peer = peers.TryGet(id, out Peer? known) ? known : null;
+        DateTimeOffset? lostSince = vitals.Liveness.Current.LostSince(id);
         return new NodeStatus
         {
             Member = member,
             P2P = LinkStatusOf(id, member),
             Grpc = peer?.Grpc.Status ?? new GrpcStatus { Address = member.Node.GrpcAddress, State = GrpcState.Unknown },
-            State = StateOf(id),
+            State = lostSince is null ? StateOf(id) : NodeState.Lost,
+            LostSince = lostSince is { } since ? Timestamp.FromDateTimeOffset(since) : null,
+            Reason = lostSince is { } moment ? $"lost since {FailoverPlanner.Describe(moment)}: its lease ended" : "",
             Transport = peer is null ? "" : peer.Channel.Current == RpcTransport.P2p ? "p2p" : "grpc",
             CallsP2P = (ulong)(peer?.Channel.CallsP2p ?? 0),
             CallsGrpc = (ulong)(peer?.Channel.CallsGrpc ?? 0),

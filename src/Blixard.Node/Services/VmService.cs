@@ -45,11 +45,10 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
         IReadOnlyList<VmRecord> vms = await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false);
         if (vms.Any(vm => vm.Spec.Name == spec.Name))
             throw new RpcException(RpcStatusCode.AlreadyExists, $"There is a VM called {spec.Name} already.");
-        PlacementNode[] nodes = [.. cluster.Directory.Current.Select(pair => Describe(pair.Key, pair.Value, vms))];
-        PlacementDecision decision = Placer.Place(new PlacementRequest(spec.Vcpus, spec.MemoryMib, spec.Node, spec.NodeLabels), nodes);
+        PlacementDecision decision = Place(spec, status.Rooms(vms));
         if (decision.Node is not { } node)
         {
-            RpcStatusCode code = spec.Node.Length > 0 && nodes.All(member => member.Name != spec.Node) ? RpcStatusCode.NotFound : RpcStatusCode.ResourceExhausted;
+            RpcStatusCode code = spec.Node.Length > 0 && !cluster.Directory.TryGet(spec.Node, out _) ? RpcStatusCode.NotFound : RpcStatusCode.ResourceExhausted;
             throw new RpcException(code, $"The VM {spec.Name} fits nowhere: {decision.Reason}.");
         }
 
@@ -59,24 +58,36 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
         return response;
     }
 
-    private PlacementNode Describe(Iroh.Base.EndpointId id, Member member, IReadOnlyList<VmRecord> vms)
+    private static PlacementDecision Place(VmSpec spec, IReadOnlyList<FailoverNode> rooms)
     {
-        VmRecord[] placed = [.. vms.Where(vm => vm.Status.Node == member.Node.Name)];
-        return new PlacementNode(
-            member.Node.Name, status.StateOf(id) == NodeState.Ready, member.Node.Capacity?.Vcpus ?? 0, member.Node.Capacity?.MemoryMib ?? 0,
-            (uint)placed.Sum(vm => vm.Spec.Vcpus), (ulong)placed.Sum(vm => (long)vm.Spec.MemoryMib), member.Node.Labels);
+        var request = new PlacementRequest(spec.Vcpus, spec.MemoryMib, spec.Node, spec.NodeLabels);
+        if (spec.Node.Length == 0 || rooms.FirstOrDefault(room => room.Node.Name == spec.Node) is not { LostSince: { } since } lost)
+            return Placer.Place(request, [.. rooms.Select(room => room.Node)]);
+        // Who names a node that is lost means that one, and waits for it.
+        PlacementDecision decision = Placer.Place(request, [lost.Node with { IsReady = true }]);
+        return decision.Node is null
+            ? decision
+            : decision with { Reason = $"{decision.Reason}; {spec.Node} is lost since {FailoverPlanner.Describe(since)}, and the VM waits for it" };
     }
 
     private async Task<ListVmsResponse> ListAsync(ListVmsRequest request, CancellationToken cancellationToken)
     {
         var response = new ListVmsResponse();
-        response.Vms.AddRange((await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false))
+        response.Vms.AddRange(status.Show(await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false))
             .Where(vm => request.Node.Length == 0 || vm.Status.Node == request.Node));
         return response;
     }
 
-    private async Task<InspectVmResponse> InspectAsync(InspectVmRequest request, CancellationToken cancellationToken) =>
-        new() { Vm = await cluster.Vms.GetAsync(request.Name, cancellationToken).ConfigureAwait(false) };
+    private async Task<InspectVmResponse> InspectAsync(InspectVmRequest request, CancellationToken cancellationToken)
+    {
+        // What a VM of a lost node waits for depends on the others.
+        IReadOnlyList<VmRecord> vms = status.Show(await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false));
+        return new InspectVmResponse
+        {
+            Vm = vms.FirstOrDefault(vm => vm.Spec.Name == request.Name)
+                ?? await cluster.Vms.GetAsync(request.Name, cancellationToken).ConfigureAwait(false),
+        };
+    }
 
     private async Task<StartResponse> StartAsync(StartRequest request, CancellationToken cancellationToken) =>
         new() { Vm = await cluster.Vms.SetDesiredAsync(request.Name, DesiredState.Running, null, cancellationToken).ConfigureAwait(false) };

@@ -7,6 +7,7 @@ using Blixard.MicroVm.Model;
 using Blixard.MicroVm.Qemu;
 using Blixard.Node.Events;
 using Blixard.Node.Images;
+using Blixard.Node.Liveness;
 using Blixard.Node.Membership;
 using Blixard.Node.Metrics;
 using Blixard.Node.P2p;
@@ -56,6 +57,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private GrpcProbe? _probe;
     private Departure? _departure;
     private VmLoop? _vms;
+    private NodeVitals? _vitals;
     private Task _waitingForKey = Task.CompletedTask;
 
     private NodeComposition(NodeOptions options, StartPlan plan, DataDirectory directory, NodeMemory memory, ILoggerFactory loggers, TimeProvider time)
@@ -118,9 +120,17 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         await _waitingForKey.ConfigureAwait(false);
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
-        string reason = (Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped") + RunningVms();
+        string reason = Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped";
+        // Nobody should wonder about QEMU processes later.
+        (IReadOnlyList<string> running, IReadOnlyList<string> movable) = (_vms?.Running ?? [], _vms?.RunningMovable ?? []);
         if (_vms is not null)
             await _vms.DisposeAsync().ConfigureAwait(false);
+        if (_vitals is not null)
+        {
+            await _vitals.DisposeAsync().ConfigureAwait(false);
+            reason += _vitals.DescribeEnd(running, movable);
+        }
+
         if (_publisher is not null)
             await _publisher.DisposeAsync().ConfigureAwait(false);
         if (_probe is not null)
@@ -139,13 +149,6 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         File.Delete(_directory.ApiSocketPath);
         _directory.Dispose();
         _stopping.Dispose();
-    }
-
-    // Nobody should wonder about QEMU processes later.
-    private string RunningVms()
-    {
-        string names = _vms is null ? "" : string.Join(", ", _vms.Running);
-        return names.Length > 0 ? $"; these VMs go on running, and the next start takes them over: {names}" : "";
     }
 
     private async Task StartAsync(StartPlan plan, CancellationToken cancellationToken)
@@ -223,17 +226,23 @@ internal sealed partial class NodeComposition : IAsyncDisposable
 
     private Task<VmHost> OpenHostAsync(VmLoop vms, CancellationToken cancellationToken)
     {
-        var driver = new QemuDriver(new QemuDriverOptions { DataDirectory = _directory.Path, Program = _options.QemuProgram });
+        var driver = new QemuDriver(new QemuDriverOptions { DataDirectory = _directory.Path, Program = _options.QemuProgram, Guard = _vitals!.Guard });
         return VmHost.OpenAsync(
-            new VmHostOptions { DataDirectory = _directory.Path, Prepare = vms.PrepareAsync, TimeProvider = _time }, driver, cancellationToken);
+            new VmHostOptions { DataDirectory = _directory.Path, Prepare = vms.PrepareAsync, Permit = vms.PermitAsync, TimeProvider = _time }, driver, cancellationToken);
     }
 
     private VmLoop Compose(NodeCluster cluster)
     {
         var images = new NodeImages(Self, cluster, _peers, Events, ImageStore.Open(_directory.ImagesPath, _time), _time);
-        var vms = new VmLoop(Self, cluster, images, Events, _directory.VmsPath, _time);
-        var status = new StatusReport(Self, cluster, _peers, _p2p, () => ClusterId);
-        _departure = new Departure(Self, cluster, _memory, Lifetime, Events, vms.EndAllAsync);
+        _vitals = new NodeVitals(Self, cluster, _options.NodeTtl, _directory.GuardPath, Events, _time, _loggers);
+        NodeLease lease = _vitals.Lease;
+        var vms = new VmLoop(Self, cluster, images, lease, Events, _directory.VmsPath, _time);
+        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, () => ClusterId);
+        _departure = new Departure(Self, cluster, _memory, Lifetime, Events, async leaving =>
+        {
+            await vms.EndAllAsync(leaving).ConfigureAwait(false);
+            await lease.RevokeAsync(leaving).ConfigureAwait(false);
+        });
         RpcServiceTable? table = null;
         List<RpcService> services =
         [
@@ -282,6 +291,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
         _p2p.Serve(key, cluster.Directory, runner, _peers, Self.IsServer ? null : _memory.Current?.Servers[0]);
         _probe = new GrpcProbe(_peers, _time);
+        _vitals!.Start(key.PublicKey, () => _vms!.HasMovable, () => Self.IsServer);
         _publisher = new RecordPublisher(Self, cluster.Members, Events, _time, _loggers.CreateLogger<RecordPublisher>());
     }
 

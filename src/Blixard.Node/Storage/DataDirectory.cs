@@ -19,6 +19,7 @@ internal sealed class DataDirectory : IDisposable
         EtcdPath = In("etcd");
         ImagesPath = In("images");
         VmsPath = In("vms");
+        GuardPath = In("guard");
         ApiSocketPath = NodeDefaults.ApiSocketPath(path);
     }
 
@@ -37,6 +38,9 @@ internal sealed class DataDirectory : IDisposable
     public string ImagesPath { get; }
 
     public string VmsPath { get; }
+
+    /// <summary>The directory of the guard of VMs that may move.</summary>
+    public string GuardPath { get; }
 
     public string ApiSocketPath { get; }
 

@@ -7,6 +7,7 @@ using Blixard.MicroVm.Hosting;
 using Blixard.MicroVm.Model;
 using Blixard.Node.Events;
 using Blixard.Node.Images;
+using Blixard.Node.Liveness;
 using Blixard.Node.Membership;
 using Blixard.V1;
 using Google.Protobuf.WellKnownTypes;
@@ -23,9 +24,13 @@ internal sealed class VmLoop : IAsyncDisposable
     // How long a report waits that the store could not take: the state is kept and told as soon as it answers.
     private static readonly TimeSpan ReportDelay = TimeSpan.FromSeconds(1);
 
+    // How often a start that waits for the store or for the node's lease asks again.
+    private static readonly TimeSpan PermitDelay = TimeSpan.FromMilliseconds(250);
+
     private readonly NodeSelf _self;
     private readonly NodeCluster _cluster;
     private readonly NodeImages _images;
+    private readonly NodeLease _lease;
     private readonly NodeEventHub _events;
     private readonly string _vmsDirectory;
     private readonly TimeProvider _time;
@@ -38,9 +43,14 @@ internal sealed class VmLoop : IAsyncDisposable
     private readonly Lock _applying = new();
     private VmHost? _host;
     private bool _isEnding;
+    private bool _isKnown;
 
-    public VmLoop(NodeSelf self, NodeCluster cluster, NodeImages images, NodeEventHub events, string vmsDirectory, TimeProvider time) =>
-        (_self, _cluster, _images, _events, _vmsDirectory, _time) = (self, cluster, images, events, vmsDirectory, time);
+    public VmLoop(
+        NodeSelf self, NodeCluster cluster, NodeImages images, NodeLease lease, NodeEventHub events, string vmsDirectory, TimeProvider time)
+    {
+        (_self, _cluster, _images, _lease, _events, _vmsDirectory, _time) = (self, cluster, images, lease, events, vmsDirectory, time);
+        lease.Changed += OnLeaseChanged;
+    }
 
     /// <summary>The host of this machine's VMs.</summary>
     public VmHost Host => _host ?? throw new InvalidOperationException("the loop has not been started");
@@ -48,6 +58,19 @@ internal sealed class VmLoop : IAsyncDisposable
     /// <summary>The names of the VMs that run now.</summary>
     public IReadOnlyList<string> Running =>
         [.. (_host?.GetStatuses() ?? []).Where(status => status.State is VmState.Running or VmState.Starting).Select(status => status.Name)];
+
+    /// <summary>The names of those of them that may move to another node.</summary>
+    public IReadOnlyList<string> RunningMovable
+    {
+        get
+        {
+            ImmutableDictionary<string, VmIntent> intents = Volatile.Read(ref _intents);
+            return [.. Running.Where(name => intents.TryGetValue(name, out VmIntent? intent) && VmSpecs.IsMovable(intent))];
+        }
+    }
+
+    /// <summary>Whether this node owns VMs that may move.</summary>
+    public bool HasMovable => Volatile.Read(ref _intents).Values.Any(VmSpecs.IsMovable);
 
     /// <summary>Begins with a host whose <see cref="VmHostOptions.Prepare"/> is <see cref="PrepareAsync"/>; owns it from now on.</summary>
     public void Start(VmHost host)
@@ -81,6 +104,32 @@ internal sealed class VmLoop : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Waits until a VM that may move may start. The order makes it safe: first the guard's generation, then the store is asked whether this node
+    /// owns the VM. As long as that generation holds, this node's alive key has not been absent, so nobody has moved the VM since.
+    /// </summary>
+    public async ValueTask<long> PermitAsync(DesiredVm wish, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                if (await _lease.TryPermitAsync(cancellationToken).ConfigureAwait(false) is { } generation)
+                {
+                    return await _cluster.Vms.IsOwnerAsync(wish.Spec.Name, _self.Name, (ulong)wish.Epoch, cancellationToken).ConfigureAwait(false)
+                        ? generation
+                        : throw new VmException(VmFailure.StartFailed, "it was removed or belongs to another node meanwhile");
+                }
+            }
+            catch (StoreUnavailableException)
+            {
+                // Without the store's word it does not start. When the lease ends too, the start is given up.
+            }
+
+            await Task.Delay(PermitDelay, _time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Stops and removes all VMs of this machine, and waits until they are gone.</summary>
     public Task EndAllAsync(CancellationToken cancellationToken)
     {
@@ -91,6 +140,7 @@ internal sealed class VmLoop : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _lease.Changed -= OnLeaseChanged;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _loops.ConfigureAwait(false);
         if (_host is not null)
@@ -150,16 +200,34 @@ internal sealed class VmLoop : IAsyncDisposable
         {
             foreach (string gone in _intents.Keys.Except(intents.Select(intent => intent.Spec.Name)))
                 _images.Unpin(gone);
-            Volatile.Write(ref _intents, intents.ToImmutableDictionary(intent => intent.Spec.Name, StringComparer.Ordinal));
             lock (_applying)
             {
-                if (!_isEnding)
-                    Host.Apply(intents.Select(VmSpecs.ToDesired));
+                Volatile.Write(ref _intents, intents.ToImmutableDictionary(intent => intent.Spec.Name, StringComparer.Ordinal));
+                _isKnown = true;
+                Apply();
             }
 
             foreach (VmIntent intent in intents)
                 MarkUnreported(intent.Spec.Name);
         }
+    }
+
+    private void OnLeaseChanged()
+    {
+        string? hold = _lease.Hold;
+        lock (_applying)
+            Apply();
+        if (hold is not null && HasMovable)
+            _events.Publish(new WarningEvent($"VMs that may move are stopped: {hold}."));
+        foreach (string name in Volatile.Read(ref _intents).Keys)
+            MarkUnreported(name);
+    }
+
+    // Before the records are known for the first time nothing is wanted and nothing unwanted.
+    private void Apply()
+    {
+        if (!_isEnding && _isKnown)
+            Host.Apply(_intents.Values.Select(intent => VmSpecs.ToDesired(intent, _lease.Hold)));
     }
 
     private async Task FollowAsync(CancellationToken cancellationToken)
@@ -226,6 +294,8 @@ internal sealed class VmLoop : IAsyncDisposable
         {
             State = status.State switch
             {
+                // It is down for this node's sake, not by its own or a user's will, and comes up again.
+                VmState.Stopped when status.Exit?.Kind == VmExitKind.Fenced && intent.Spec.Desired != DesiredState.Stopped => V1.VmState.Starting,
                 VmState.Created => V1.VmState.Created,
                 VmState.Starting => V1.VmState.Starting,
                 VmState.Running => V1.VmState.Running,

@@ -43,7 +43,13 @@ internal static class VmSpecs
         },
     };
 
+    /// <summary>Whether the VM may be moved to another node, so that it may run here only under the guard.</summary>
+    public static bool IsMovable(VmIntent intent) => intent.Spec.OnNodeLoss == NodeLossPolicy.Elsewhere;
+
     /// <summary>What a record makes this machine do.</summary>
-    public static DesiredVm ToDesired(VmIntent intent) => new(
-        ToHost(intent.Spec), intent.Spec.Desired != DesiredState.Stopped, (long)intent.Epoch, (long)intent.Starts, intent.Grace?.ToTimeSpan());
+    /// <param name="intent">The record.</param>
+    /// <param name="hold">Why VMs that may move must not run now; null: they may.</param>
+    public static DesiredVm ToDesired(VmIntent intent, string? hold) => new(
+        ToHost(intent.Spec), intent.Spec.Desired != DesiredState.Stopped, (long)intent.Epoch, (long)intent.Starts, intent.Grace?.ToTimeSpan(),
+        IsMovable(intent), IsMovable(intent) && hold is not null ? $"stopped: {hold}" : null);
 }

@@ -1,3 +1,4 @@
+using Blixard.Cluster.Liveness;
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
 using Blixard.Cluster.Vms;
@@ -19,6 +20,62 @@ public class VmRecordsTests
         await RefusedAsync(RecordFailure.Invalid, vms.CreateAsync(Spec("../web"), "node-1"));
         await RefusedAsync(RecordFailure.NotFound, vms.GetAsync("other"));
         Assert.Equal("web", Assert.Single(await vms.ListAsync()).Spec.Name);
+    }
+
+    [Fact]
+    public async Task A_VM_moves_only_when_its_owner_is_gone_the_other_is_there_and_nothing_was_changed()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        var liveness = new LivenessRecords(temporary.Store, temporary.Time);
+        VmSpec spec = Spec("web");
+        spec.OnNodeLoss = NodeLossPolicy.Elsewhere;
+        VmStatus owned = (await vms.CreateAsync(spec, "node-1")).Status;
+        owned.State = VmState.Running;
+        await vms.ReportAsync("web", owned);
+        StoreLease first = await temporary.Store.GrantLeaseAsync(TimeSpan.FromSeconds(60)), second = await temporary.Store.GrantLeaseAsync(TimeSpan.FromSeconds(60));
+        Assert.True(await liveness.TryPutAliveAsync(TemporaryStore.Id(1), new NodeAlive(), first.Id));
+
+        Assert.False(await MoveAsync());
+        await temporary.Store.RevokeLeaseAsync(first.Id);
+        Assert.False(await MoveAsync());
+        Assert.True(await liveness.TryPutAliveAsync(TemporaryStore.Id(2), new NodeAlive(), second.Id));
+        Assert.False(await vms.MoveAsync("web", owned.Epoch + 1, TemporaryStore.Id(1), ("node-2", TemporaryStore.Id(2)), "because"));
+        Assert.True(await vms.IsOwnerAsync("web", "node-1", owned.Epoch));
+        Assert.True(await MoveAsync());
+        Assert.False(await MoveAsync());
+
+        VmRecord moved = await vms.GetAsync("web");
+        Assert.Equal(("node-2", VmState.Created, "because", owned.Epoch + 1), (moved.Status.Node, moved.Status.State, moved.Status.Reason, moved.Status.Epoch));
+        Assert.Equal(("node-1", "because"), (moved.MovedFrom, moved.MovedReason));
+        Assert.False(await vms.IsOwnerAsync("web", "node-1", owned.Epoch));
+        Assert.True(await vms.IsOwnerAsync("web", "node-2", owned.Epoch + 1));
+        await RefusedAsync(RecordFailure.Conflict, vms.ReportAsync("web", owned));
+
+        Task<bool> MoveAsync() => vms.MoveAsync("web", owned.Epoch, TemporaryStore.Id(1), ("node-2", TemporaryStore.Id(2)), "because");
+    }
+
+    [Fact]
+    public async Task A_loss_is_recorded_once_and_only_of_a_node_that_is_gone()
+    {
+        await using var temporary = new TemporaryStore();
+        var liveness = new LivenessRecords(temporary.Store, temporary.Time);
+        StoreLease lease = await temporary.Store.GrantLeaseAsync(TimeSpan.FromSeconds(60));
+        Assert.True(await liveness.TryPutAliveAsync(TemporaryStore.Id(1), new NodeAlive(), lease.Id));
+        Assert.False(await liveness.MarkLostAsync(TemporaryStore.Id(1), "node-1"));
+        await temporary.Store.RevokeLeaseAsync(lease.Id);
+
+        Assert.True(await liveness.MarkLostAsync(TemporaryStore.Id(1), "node-1"));
+        DateTimeOffset since = temporary.Time.GetUtcNow();
+        temporary.Time.Advance(TimeSpan.FromSeconds(10));
+        Assert.False(await liveness.MarkLostAsync(TemporaryStore.Id(1), "node-1"));
+        Assert.Equal(since, (await liveness.ReadAsync()).LostSince(TemporaryStore.Id(1)));
+
+        lease = await temporary.Store.GrantLeaseAsync(TimeSpan.FromSeconds(60));
+        Assert.True(await liveness.TryPutAliveAsync(TemporaryStore.Id(1), new NodeAlive(), lease.Id));
+        Assert.Null((await liveness.ReadAsync()).LostSince(TemporaryStore.Id(1)));
+        await liveness.ClearLostAsync(TemporaryStore.Id(1));
+        Assert.Empty((await liveness.ReadAsync()).Recorded);
     }
 
     [Fact]

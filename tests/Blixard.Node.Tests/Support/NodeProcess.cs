@@ -15,7 +15,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     private readonly Channel<JsonElement> _events = Channel.CreateUnbounded<JsonElement>();
     private readonly GrpcCaller _api;
 
-    private NodeProcess(string name, string directory, JoinTicket? ticket)
+    private NodeProcess(string name, string directory, JoinTicket? ticket, IReadOnlyDictionary<string, string>? variables)
     {
         Name = name;
         string host = Path.Combine(
@@ -23,6 +23,8 @@ internal sealed class NodeProcess : IAsyncDisposable
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, ArgumentList = { host, name, directory } };
         if (ticket is not null)
             start.ArgumentList.Add(ticket.ToString());
+        foreach ((string key, string value) in variables ?? new Dictionary<string, string>())
+            start.Environment[key] = value;
         _process = Process.Start(start)!;
         _ = ReadAsync();
         _api = new GrpcCaller(new GrpcCallerOptions { UnixSocketPath = NodeDefaults.ApiSocketPath(directory) }, TimeProvider.System);
@@ -33,12 +35,15 @@ internal sealed class NodeProcess : IAsyncDisposable
     public int Pid => _process.Id;
 
     /// <summary>Starts a node; with a ticket it joins.</summary>
-    public static NodeProcess Start(TestCluster cluster, string name, JoinTicket? ticket = null) => new(name, cluster.DirectoryOf(name), ticket);
+    public static NodeProcess Start(
+        TestCluster cluster, string name, JoinTicket? ticket = null, IReadOnlyDictionary<string, string>? variables = null) =>
+        new(name, cluster.DirectoryOf(name), ticket, variables);
 
     /// <summary>Starts a node and waits until it serves.</summary>
-    public static async Task<NodeProcess> StartReadyAsync(TestCluster cluster, string name, JoinTicket? ticket = null)
+    public static async Task<NodeProcess> StartReadyAsync(
+        TestCluster cluster, string name, JoinTicket? ticket = null, IReadOnlyDictionary<string, string>? variables = null)
     {
-        NodeProcess node = Start(cluster, name, ticket);
+        NodeProcess node = Start(cluster, name, ticket, variables);
         JsonElement first = await node.NextAsync();
         Assert.True(first.TryGetProperty("event", out JsonElement kind) && kind.GetString() == "ready", $"{name} said {first} instead of ready");
         return node;
