@@ -30,10 +30,21 @@ internal static class EtcdData
     }
 
     /// <summary>Whether there is a write-ahead log, which is how etcd itself decides whether it is a member already.</summary>
-    public static bool Exists(string directory)
+    public static bool Exists(string directory) => Logs(directory).Length > 0;
+
+    /// <summary>
+    /// Whether there is a log in which nothing was ever committed: etcd was killed after it had made its log and before it had written that it
+    /// is a voter. It would go on with that as a member of nothing and wait for ever. Says no in any doubt.
+    /// </summary>
+    public static bool HoldsNothing(string directory)
     {
-        string log = Path.Combine(directory, EtcdCommandLine.DataDirectory, "member", "wal");
-        return Directory.Exists(log) && Directory.EnumerateFiles(log, "*.wal").Any();
+        if (Logs(directory) is not [string only])
+            return false;
+        using FileStream file = new(only, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        byte[] head = new byte[WalHead.BytesMax];
+        int length = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        return WalHead.TryRead(head.AsSpan(0, length), out IReadOnlyList<WalRecord> records)
+            && records.All(static record => record.Type != WalHead.HardState);
     }
 
     /// <summary>Deletes a member's data.</summary>
@@ -64,6 +75,12 @@ internal static class EtcdData
     {
         File.Delete(Path.Combine(directory, EtcdCommandLine.ClientSocket));
         File.Delete(Path.Combine(directory, EtcdCommandLine.PeerSocket));
+    }
+
+    private static string[] Logs(string directory)
+    {
+        string log = Path.Combine(directory, EtcdCommandLine.DataDirectory, "member", "wal");
+        return Directory.Exists(log) ? Directory.GetFiles(log, "*.wal") : [];
     }
 
     private static void Delete(string directory)

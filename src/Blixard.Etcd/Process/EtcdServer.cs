@@ -23,6 +23,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
     private EtcdServerStatus _status;
     private Task _supervision = Task.CompletedTask;
     private Task? _disposal;
+    // Only the supervision and what it awaits use it.
+    private bool _hadData;
 
     private EtcdServer(
         EtcdServerOptions options, EtcdStart start, EtcdProgram program, SocketDirectory directory, ILoggerFactory loggers, TimeProvider time)
@@ -69,6 +71,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Gives up before etcd is started.</param>
     /// <exception cref="EtcdServerException">There is no usable etcd, the directory cannot be used, or there are no data to go on with.</exception>
+    /// <exception cref="IOException">The data that are there cannot be read.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or the list of members does not name this one.</exception>
     public static async Task<EtcdServer> StartAsync(
         EtcdServerOptions options, EtcdStart start, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
@@ -85,7 +88,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
         try
         {
             IReadOnlyList<int> ended = await LeftOverEtcd.EndAsync(directory.FullPath, time, cancellationToken).ConfigureAwait(false);
-            if (start is EtcdStart.Join)
+            if (start is EtcdStart.Join || (start is EtcdStart.NewCluster && EtcdData.HoldsNothing(directory.FullPath)))
                 EtcdData.Discard(directory.FullPath);
             if (start is EtcdStart.Continue)
                 CheckData(directory.FullPath);
@@ -170,7 +173,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
             if (!_stopping.IsCancellationRequested)
             {
                 TimeSpan pause = pauses.After(end.Served);
-                LogEnded(pause, end.Reason);
+                long milliseconds = (long)pause.TotalMilliseconds;
+                LogEnded(milliseconds, end.Reason);
                 Change(status => status with { State = EtcdServerState.BackingOff, Reason = end.Reason, ExitCode = end.ExitCode, ProcessId = null });
                 await Task.Delay(pause, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -193,8 +197,10 @@ public sealed partial class EtcdServer : IAsyncDisposable
         try
         {
             bool hasData = EtcdData.Exists(directory);
-            if (!hasData && starts > 1 && _start is EtcdStart.Continue)
+            // Data that were there and are gone (a disk that is not mounted?) are not replaced by a new cluster.
+            if (_hadData || _start is EtcdStart.Continue)
                 CheckData(directory);
+            _hadData |= hasData;
             EtcdData.DeleteSockets(directory);
             run = EtcdRun.Start(_program.Path, directory, EtcdCommandLine.Arguments(_options, hasData ? new EtcdStart.Continue() : _start));
         }
@@ -240,7 +246,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            LogKilled(_options.StopLimit);
+            long milliseconds = (long)_options.StopLimit.TotalMilliseconds;
+            LogKilled(milliseconds);
             run.Kill();
         }
     }
@@ -269,8 +276,9 @@ public sealed partial class EtcdServer : IAsyncDisposable
             return null;
         }
 
-        TimeSpan elapsed = _time.GetElapsedTime(started);
-        LogServing(elapsed);
+        long milliseconds = (long)_time.GetElapsedTime(started).TotalMilliseconds;
+        LogServing(milliseconds);
+        _hadData = true;
         Change(static status => status with { State = EtcdServerState.Serving, Reason = "" });
         return _time.GetTimestamp();
     }

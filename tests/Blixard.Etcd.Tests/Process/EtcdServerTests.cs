@@ -71,6 +71,53 @@ public sealed class EtcdServerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_founding_that_was_cut_short_before_anything_was_written_is_begun_anew()
+    {
+        TestEtcd first = await TestEtcd.FoundAsync(_directory.At("etcd"));
+        await StopAsync(first);
+        string log = Directory.GetFiles(_directory.At("etcd/data/member/wal"), "*-*.wal").Single();
+        byte[] bytes = File.ReadAllBytes(log);
+        Assert.False(EtcdData.HoldsNothing(_directory.At("etcd")));
+        Assert.True(WalHead.TryRead(bytes.AsSpan(0, WalHead.BytesMax), out IReadOnlyList<WalRecord> records));
+        int firstEntry = records.First(record => record.Type == 2).Offset;
+        bytes.AsSpan(firstEntry).Clear();
+        File.WriteAllBytes(log, bytes);
+        Assert.True(EtcdData.HoldsNothing(_directory.At("etcd")));
+
+        await using TestEtcd second = await TestEtcd.FoundAsync(_directory.At("etcd"));
+
+        await StopAsync(second);
+        Assert.False(EtcdData.HoldsNothing(_directory.At("etcd")));
+    }
+
+    [Fact]
+    public async Task Founding_again_goes_on_with_what_was_founded()
+    {
+        TestEtcd first = await TestEtcd.FoundAsync(_directory.At("etcd"));
+        await StopAsync(first);
+
+        await using TestEtcd second = await TestEtcd.FoundAsync(_directory.At("etcd"));
+
+        Assert.Contains(second.Log.Lines, line => line.Text.Contains("restarting local member"));
+        await StopAsync(second);
+    }
+
+    [Fact]
+    public async Task Data_that_vanish_under_a_running_etcd_are_not_replaced_by_a_new_cluster()
+    {
+        await using TestEtcd etcd = await TestEtcd.FoundAsync(_directory.At("etcd"));
+        Directory.Move(_directory.At("etcd/data"), _directory.At("elsewhere"));
+
+        Kill(etcd.Server.Status.ProcessId!.Value);
+
+        EtcdServerStatus gone = await etcd.UntilAsync(status => status.State == EtcdServerState.BackingOff && status.Reason.Contains("no etcd data"));
+        Assert.False(Directory.Exists(_directory.At("etcd/data")), gone.ToString());
+        Directory.Move(_directory.At("elsewhere"), _directory.At("etcd/data"));
+        await etcd.UntilAsync(status => status.State == EtcdServerState.Serving);
+        await StopAsync(etcd);
+    }
+
+    [Fact]
     public async Task A_directory_deeper_than_a_sockets_address_serves_too()
     {
         string deep = _directory.At(new string('d', 120) + "/" + new string('e', 120));
