@@ -83,6 +83,23 @@ public sealed class StoreMigrationTests : IDisposable
     }
 
     [Fact]
+    public async Task Twenty_thousand_keys_with_values_up_to_a_mebibyte_are_migrated()
+    {
+        await PrepareAsync(1);
+        string path = Path.Combine(DataPath, "store.db");
+        File.Delete(path);
+        List<StoreEntry> entries = [];
+        for (int i = 0; i < 20_000; i++)
+            entries.Add(new StoreEntry($"/big/{i:D5}", new byte[i % 1_000 == 0 ? StoreLimits.ValueBytesMax : i % 700], i + 1, i + 1, 1));
+        SqliteSeed.Write(path, entries, 20_000, Stop);
+
+        StoreMigrated migrated = await StoreMigration.ToEtcdAsync(DataPath, "etcd", TimeProvider.System, null, Stop);
+
+        Assert.Equal((20_000L, 20_001L, 20_000L), (migrated.Revision, migrated.OldestRevision, migrated.Entries));
+        await RequireEtcdAsync(DataPath, new StoreRange(entries, 20_000));
+    }
+
+    [Fact]
     public async Task Without_etcd_the_store_stays_as_it_is_and_the_message_says_what_to_install()
     {
         StoreRange before = await PrepareAsync(5);
