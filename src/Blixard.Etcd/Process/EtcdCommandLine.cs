@@ -1,5 +1,6 @@
 using System.Globalization;
 using Blixard.Etcd.Membership;
+using Blixard.Etcd.Store;
 using Iroh.Base;
 
 namespace Blixard.Etcd.Process;
@@ -18,12 +19,6 @@ internal static class EtcdCommandLine
 
     /// <summary>The two arguments by which a process of ours is recognised, as they stand in /proc/PID/cmdline.</summary>
     public const string Mark = "--listen-peer-urls\0unix://" + PeerSocket;
-
-    /// <summary>
-    /// The largest request. Our transactions carry at most 1.5 MiB of keys and values (StoreLimits.TransactionBytesMax); what the
-    /// encoding of 2 × 128 items adds is far below the other half MiB.
-    /// </summary>
-    private const int RequestBytesMax = 2 * 1024 * 1024;
 
     /// <summary>
     /// Log entries between two snapshots. etcd 3.4's default of 100,000 keeps that many entries in memory; 10,000, the default since
@@ -48,7 +43,7 @@ internal static class EtcdCommandLine
             "--heartbeat-interval", Milliseconds(options.HeartbeatInterval),
             "--election-timeout", Milliseconds(options.ElectionTimeout),
             "--snapshot-count", Number(SnapshotEntries),
-            "--max-request-bytes", Number(RequestBytesMax),
+            "--max-request-bytes", Number(EtcdStore.RequestBytesMax),
             "--quota-backend-bytes", Number(QuotaBytes),
             // A member that was cut off asks before it disturbs a leader. Default since 3.5.
             "--pre-vote",

@@ -45,10 +45,18 @@ public sealed class EtcdStore : IClusterStore
     public IStoreReader Replica { get; }
 
     /// <inheritdoc/>
-    public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default) => _reader.GetAsync(key, cancellationToken);
+    public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+        return _reader.GetAsync(key, cancellationToken);
+    }
 
     /// <inheritdoc/>
-    public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default) => _reader.RangeAsync(prefix, cancellationToken);
+    public ValueTask<StoreRange> RangeAsync(string prefix, CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
+        return _reader.RangeAsync(prefix, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async ValueTask<StoreCommit> TransactAsync(StoreTransaction transaction, CancellationToken cancellationToken = default)

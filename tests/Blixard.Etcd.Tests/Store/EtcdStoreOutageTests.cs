@@ -21,6 +21,7 @@ public sealed class EtcdStoreOutageTests
         await using EtcdStore store = etcd.Store();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var acknowledged = new SortedDictionary<long, int>();
+        var without = new HashSet<int>();
         using var some = new SemaphoreSlim(0);
         Task writer = Task.Run(async () =>
         {
@@ -33,8 +34,10 @@ public sealed class EtcdStoreOutageTests
                     acknowledged.Add(commit.Revision, i);
                     some.Release();
                 }
-                catch (StoreUnavailableException)
+                catch (StoreUnavailableException e)
                 {
+                    if (e.HadNoEffect)
+                        without.Add(i);
                     await Task.Delay(5);
                 }
             }
@@ -63,6 +66,8 @@ public sealed class EtcdStoreOutageTests
             await FollowAsync(again, watched, Cancel, last);
         Assert.Equal(Enumerable.Range(1, watched.Count).Select(revision => (long)revision), watched.Select(seen => seen.Revision));
         Assert.Equal(acknowledged.Select(pair => (pair.Key, pair.Value)), watched.Where(seen => acknowledged.ContainsKey(seen.Revision)));
+        Assert.NotEmpty(without);
+        Assert.DoesNotContain(watched, seen => without.Contains(seen.Value));
     }
 
     [Fact]
