@@ -4,20 +4,24 @@ using Blixard.Cluster.Membership;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Identity;
+using Blixard.Rpc.Peers;
 using Iroh.Base;
+using Microsoft.Extensions.Logging;
 
 namespace Blixard.Node.Peers;
 
 /// <summary>The other nodes: members, and before they are known the servers of the last time. Thread-safe.</summary>
-internal sealed class PeerTable(Func<NodeCertificateSource?> certificate, TimeProvider time, RpcMetrics metrics) : IDisposable
+internal sealed class PeerTable(
+    Func<NodeCertificateSource?> certificate, TimeProvider time, RpcMetrics metrics, ILogger<PeerChannel> logger) : IDisposable
 {
     private readonly ConcurrentDictionary<EndpointId, Peer> _peers = new();
 
     /// <summary>The peer with an id, made if it is not there, with its gRPC address as it is now.</summary>
     public Peer Put(EndpointId id, string name, string grpcAddress)
     {
-        Peer peer = _peers.GetOrAdd(id, static (key, state) => new Peer(key, state.name, state.certificate, state.time, state.metrics),
-            (name, certificate, time, metrics));
+        Peer peer = _peers.GetOrAdd(
+            id, static (key, state) => new Peer(key, state.name, state.certificate, state.time, state.metrics, state.logger),
+            (name, certificate, time, metrics, logger));
         peer.Grpc.SetAddress(grpcAddress);
         return peer;
     }

@@ -18,6 +18,7 @@ using Blixard.Node.Vms;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
+using Blixard.Rpc.Peers;
 using Blixard.Rpc.Services;
 using Blixard.V1;
 using Iroh.Base;
@@ -72,7 +73,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         Self = new NodeSelf(plan.Name, plan.IsServer, capacity, options.Labels);
         if (memory.Current?.EndpointId is { } known && EndpointId.TryParse(known, out EndpointId id))
             Self.Id = id;
-        _peers = new PeerTable(() => Volatile.Read(ref _certificate), time, _metrics.Rpc);
+        _peers = new PeerTable(() => Volatile.Read(ref _certificate), time, _metrics.Rpc, loggers.CreateLogger<PeerChannel>());
         _p2p = new P2pEndpoint(options, Self, Events, time, _metrics.Rpc, loggers);
         LinkMetrics.Observe(_metrics.Meters, () => _p2p.Links);
     }

@@ -96,12 +96,20 @@ public sealed partial class PeerTunnels : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         List<OpenTunnel> open;
+        bool isFirst;
         lock (_lock)
         {
+            isFirst = !_isStopped;
             _isStopped = true;
             open = [.. _ways.SelectMany(way => way.Tunnels)];
             if (_running == 0)
                 _idle.TrySetResult();
+        }
+
+        if (!isFirst)
+        {
+            await _idle.Task.ConfigureAwait(false);
+            return;
         }
 
         await _timer.DisposeAsync().ConfigureAwait(false);

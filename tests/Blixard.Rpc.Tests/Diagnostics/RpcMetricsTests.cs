@@ -1,9 +1,12 @@
 using System.Diagnostics.Metrics;
+using System.Net.Sockets;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Rpc.Tunnels;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Blixard.Rpc.Tests.Diagnostics;
 
@@ -40,6 +43,49 @@ public sealed class RpcMetricsTests
             seen[$"blixard.rpc.bytes[{Probe},side=client,direction=received]"]);
         Assert.Equal(1, seen["blixard.rpc.transport.switches[peer=b,from=grpc,to=p2p,reason=LinkReady]"]);
         Assert.Contains($"blixard.rpc.call.duration[{Probe},side=client]", seen.Keys);
+    }
+
+    [Fact]
+    public async Task Tunnels_are_counted_at_both_ends_by_target_transport_bytes_and_cuts()
+    {
+        var seen = new SortedDictionary<string, double>(StringComparer.Ordinal);
+        using var metrics = new RpcMetrics();
+        var served = new RpcMetrics();
+        await using TunnelHost host = await TunnelHost.StartAsync(served);
+        using MeterListener listener = Listen(seen, metrics, served);
+        using var channel = new PeerChannel("b", host.Grpc, TimeProvider.System, metrics);
+        channel.OnLinkReady(host.P2p);
+        await using (var tunnels = new PeerTunnels(channel, "hold", TimeProvider.System, NullLogger<PeerTunnels>.Instance, metrics))
+        {
+            (NetworkStream near, NetworkStream far) = await SocketPair.CreateAsync();
+            Task carried = tunnels.CarryAsync(far);
+            await near.WriteAsync(new byte[5]);
+            NetworkStream service = host.Held.Take();
+            await service.ReadExactlyAsync(new byte[5]);
+            await service.WriteAsync(new byte[3]);
+            await near.ReadExactlyAsync(new byte[3]);
+            lock (seen)
+                Assert.Equal(1, seen["blixard.tunnel.active[target=hold,transport=p2p,side=client]"]);
+            await tunnels.DisposeAsync();
+            await Assert.ThrowsAsync<RpcException>(() => carried);
+            // Reads the end: the serving side has closed its connection, and is about to count that.
+            Assert.Equal(0, await service.ReadAsync(new byte[1]));
+            await near.DisposeAsync();
+        }
+
+        listener.RecordObservableInstruments();
+        await host.DisposeAsync();
+        foreach (string side in new[] { "client", "server" })
+        {
+            string tags = $"target=hold,transport=p2p,side={side}";
+            Assert.Equal((1, 1, 0), (seen[$"blixard.tunnel.opened[{tags}]"], seen[$"blixard.tunnel.closed[{tags}]"], seen[$"blixard.tunnel.active[{tags}]"]));
+            Assert.Equal((5, 3), side == "client"
+                ? (seen[$"blixard.tunnel.bytes[{tags},direction=sent]"], seen[$"blixard.tunnel.bytes[{tags},direction=received]"])
+                : (seen[$"blixard.tunnel.bytes[{tags},direction=received]"], seen[$"blixard.tunnel.bytes[{tags},direction=sent]"]));
+        }
+
+        Assert.Equal(1, seen["blixard.tunnel.cut[target=hold,transport=p2p,reason=Stopped]"]);
+        Assert.InRange(seen["blixard.rpc.transport.age[peer=b,transport=p2p]"], 0, 600);
     }
 
     private static MeterListener Listen(SortedDictionary<string, double> seen, params RpcMetrics[] metrics)

@@ -76,8 +76,11 @@ internal sealed class TunnelHost : IAsyncDisposable
 
     public Task StopGrpcAsync() => _grpc.DisposeAsync().AsTask();
 
+    /// <summary>Shuts the node down; a second time does nothing.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_running.IsCompleted)
+            return;
         Link.Close();
         await _stop.CancelAsync();
         await _running;
