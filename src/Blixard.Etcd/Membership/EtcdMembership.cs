@@ -65,7 +65,7 @@ public sealed class EtcdMembership(EtcdClient client, string token, Func<Endpoin
     /// acknowledged breaks Raft's promises.
     /// </summary>
     /// <param name="joiner">The node that asks to join.</param>
-    /// <param name="isAlive">Whether a node answers now, as the caller knows it; asked before each attempt.</param>
+    /// <param name="isAlive">Whether a node, this one included, answers now, as the caller knows it; asked before each attempt.</param>
     /// <param name="progress">Hears what is waited for, each time that this changes; may be null.</param>
     /// <param name="limit">How long to try; null: <see cref="DefaultLimit"/>.</param>
     /// <param name="cancellationToken">Gives up. The joiner may have become a member nevertheless.</param>
@@ -134,7 +134,7 @@ public sealed class EtcdMembership(EtcdClient client, string token, Func<Endpoin
     /// tell.
     /// </summary>
     /// <param name="leaving">The node.</param>
-    /// <param name="isAlive">Whether a node answers now, as the caller knows it; asked before each attempt.</param>
+    /// <param name="isAlive">Whether a node, this one included, answers now, as the caller knows it; asked before each attempt.</param>
     /// <param name="progress">Hears what is waited for; may be null.</param>
     /// <param name="limit">How long to try; null: <see cref="DefaultLimit"/>.</param>
     /// <param name="cancellationToken">Gives up. The member may have been removed nevertheless.</param>

@@ -62,8 +62,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
     public string PeerSocketPath => _directory.PathOf(EtcdCommandLine.PeerSocket);
 
     /// <summary>
-    /// Finds etcd, prepares its directory, ends what a former run left in it, and starts etcd. Returns when the process runs; whether and when
-    /// it serves depends on the other members (<see cref="WaitUntilServingAsync"/>).
+    /// Finds etcd, prepares its directory, ends what a former run left in it, and lets etcd start. Whether and when it serves depends on the
+    /// other members (<see cref="WaitUntilServingAsync"/>); from now on troubles are told by the status.
     /// </summary>
     /// <param name="options">Where and how.</param>
     /// <param name="start">As what.</param>
