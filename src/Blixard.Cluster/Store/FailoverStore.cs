@@ -9,8 +9,8 @@ namespace Blixard.Cluster.Store;
 /// </summary>
 /// <remarks>
 /// Reads and leases are tried at the next candidate within their call. A transaction is so only if it surely had no effect;
-/// otherwise its caller learns that the outcome is unknown. Watches go on at another candidate with the next revision: none is
-/// missed and none comes twice. When every candidate fails, a call says why each did and a watch tries again with growing delays,
+/// otherwise its caller learns that the outcome is unknown. Watches are where calls are: whichever of them leaves a candidate, all
+/// watches go on at the other with the next revision, and none is missed and none comes twice. When every candidate fails, a call says why each did and a watch tries again with growing delays,
 /// without end. Thread-safe.
 /// </remarks>
 public sealed class FailoverStore : IClusterStore
@@ -43,7 +43,9 @@ public sealed class FailoverStore : IClusterStore
     private readonly Lock _lock = new();
     private readonly FailoverChoice<IClusterStore> _choice = new();
     private readonly CancellationTokenSource _disposing = new();
-    private CancellationTokenSource _returning = new();
+    
+    // Cancelled and replaced when another candidate is chosen.
+    private CancellationTokenSource _choosing = new();
     private Task _probing = Task.CompletedTask;
     private bool _isProbing;
 
@@ -111,18 +113,22 @@ public sealed class FailoverStore : IClusterStore
         TimeSpan delay = s_delayMin;
         while (true)
         {
-            // In this order: a return after the candidate was chosen must be seen.
-            CancellationToken returning = Volatile.Read(ref _returning).Token;
+            // In this order: that another candidate is chosen after this reading must be seen.
+            CancellationToken choosing = Volatile.Read(ref _choosing).Token;
             IReadOnlyList<IClusterStore> order = Order();
             long opened = _time.GetTimestamp();
             if (order.Count > 0)
             {
-                using var leaving = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token, returning);
+                using var leaving = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token, choosing);
                 IAsyncEnumerator<StoreChanges> watch = order[0].WatchAsync(prefix, next, leaving.Token).GetAsyncEnumerator(leaving.Token);
+                bool hasFailed;
                 await using (watch.ConfigureAwait(false))
                 {
-                    while (await TryNextAsync(watch, stopping.Token).ConfigureAwait(false) is { } changes)
+                    while (true)
                     {
+                        (StoreChanges? changes, hasFailed) = await TryNextAsync(watch, choosing, stopping.Token).ConfigureAwait(false);
+                        if (changes is null)
+                            break;
                         failedInRow = 0;
                         delay = s_delayMin;
                         if (changes.Revision < next)
@@ -132,9 +138,10 @@ public sealed class FailoverStore : IClusterStore
                     }
                 }
 
-                if (returning.IsCancellationRequested)
+                if (hasFailed)
+                    await LeaveAsync(order[0]).ConfigureAwait(false);
+                else
                     continue;
-                Leave(order[0]);
             }
 
             // A watch that went on for a while without changes was a good one.
@@ -150,13 +157,10 @@ public sealed class FailoverStore : IClusterStore
     /// <summary>Ends all watches. The candidates stay.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _disposing.CancelAsync().ConfigureAwait(false);
         Task probing;
         lock (_lock)
-        {
-            _disposing.Cancel();
             probing = _probing;
-        }
-
         await probing.ConfigureAwait(false);
     }
 
@@ -193,7 +197,8 @@ public sealed class FailoverStore : IClusterStore
             try
             {
                 T result = await WithinAsync(call, candidate, timeout, cancellationToken).ConfigureAwait(false);
-                Leave(attempts[0].Candidate, candidate);
+                if (!ReferenceEquals(candidate, attempts[0].Candidate))
+                    await LeaveAsync(attempts[0].Candidate, candidate, _candidates()).ConfigureAwait(false);
                 return result;
             }
             catch (StoreUnavailableException exception)
@@ -202,14 +207,12 @@ public sealed class FailoverStore : IClusterStore
                 hadNoEffect &= exception.HadNoEffect;
                 if (isRepeatable || exception.HadNoEffect)
                     continue;
-                Leave(candidate);
+                await LeaveAsync(candidate).ConfigureAwait(false);
                 throw new StoreUnavailableException(
                     $"Whether the transaction happened is unknown; look before you try again. {candidate}: {exception.Message}", exception);
             }
         }
 
-        if (reasons.Count > 0)
-            Leave(attempts[0].Candidate);
         throw new StoreUnavailableException(
             reasons.Count == 0 ? "No server of the cluster is known." : $"No server can answer for the cluster store. {string.Join(" ", reasons)}")
         {
@@ -239,43 +242,49 @@ public sealed class FailoverStore : IClusterStore
         }
     }
 
-    /// <summary>The next changes; null if the candidate can serve the watch no longer or another one shall.</summary>
-    private static async ValueTask<StoreChanges?> TryNextAsync(IAsyncEnumerator<StoreChanges> watch, CancellationToken stopping)
+    /// <summary>The next changes, or none if the candidate has failed or another one was chosen.</summary>
+    private static async ValueTask<(StoreChanges? Changes, bool HasFailed)> TryNextAsync(
+        IAsyncEnumerator<StoreChanges> watch, CancellationToken choosing, CancellationToken stopping)
     {
         try
         {
-            return await watch.MoveNextAsync().ConfigureAwait(false) ? watch.Current : null;
+            return await watch.MoveNextAsync().ConfigureAwait(false) ? (watch.Current, false) : (null, true);
+        }
+        catch (OperationCanceledException) when (choosing.IsCancellationRequested && !stopping.IsCancellationRequested)
+        {
+            return (null, false);
         }
         catch (Exception exception) when (exception is StoreUnavailableException or OperationCanceledException or ObjectDisposedException)
         {
             stopping.ThrowIfCancellationRequested();
-            return null;
+            return (null, true);
         }
     }
 
     /// <summary>Leaves a candidate that has failed for the next in the list, unless another was chosen already.</summary>
-    private void Leave(IClusterStore failed)
+    private async ValueTask LeaveAsync(IClusterStore failed)
     {
         IReadOnlyList<IClusterStore> candidates = _candidates();
         if (candidates.Count > 0)
-            Leave(failed, FailoverChoice<IClusterStore>.Next(failed, candidates), candidates);
+            await LeaveAsync(failed, FailoverChoice<IClusterStore>.Next(failed, candidates), candidates).ConfigureAwait(false);
     }
 
-    private void Leave(IClusterStore failed, IClusterStore to)
+    private async ValueTask LeaveAsync(IClusterStore failed, IClusterStore to, IReadOnlyList<IClusterStore> candidates)
     {
-        if (!ReferenceEquals(failed, to))
-            Leave(failed, to, _candidates());
-    }
-
-    private void Leave(IClusterStore failed, IClusterStore to, IReadOnlyList<IClusterStore> candidates)
-    {
+        CancellationTokenSource chosen;
         lock (_lock)
         {
-            if (candidates.Count == 0 || !_choice.Leave(failed, to, candidates) || _isProbing || _disposing.IsCancellationRequested)
+            if (candidates.Count == 0 || !_choice.Leave(failed, to, candidates))
                 return;
-            _isProbing = true;
-            _probing = ProbeAsync();
+            chosen = Interlocked.Exchange(ref _choosing, new CancellationTokenSource());
+            if (!_isProbing && !_disposing.IsCancellationRequested)
+            {
+                _isProbing = true;
+                _probing = ProbeAsync();
+            }
         }
+
+        await chosen.CancelAsync().ConfigureAwait(false);
     }
 
     /// <summary>Asks the more preferred candidates now and then, until the most preferred one is in use.</summary>
@@ -300,9 +309,9 @@ public sealed class FailoverStore : IClusterStore
 
                 foreach (IClusterStore candidate in better)
                 {
-                    if (await AnswersAsync(candidate).ConfigureAwait(false) && GoBack(candidate, candidates) is { } leaving)
+                    if (await AnswersAsync(candidate).ConfigureAwait(false) && GoBack(candidate, candidates) is { } chosen)
                     {
-                        await leaving.CancelAsync().ConfigureAwait(false);
+                        await chosen.CancelAsync().ConfigureAwait(false);
                         break;
                     }
                 }
@@ -318,7 +327,7 @@ public sealed class FailoverStore : IClusterStore
     private CancellationTokenSource? GoBack(IClusterStore to, IReadOnlyList<IClusterStore> candidates)
     {
         lock (_lock)
-            return _choice.GoBack(to, candidates) ? Interlocked.Exchange(ref _returning, new CancellationTokenSource()) : null;
+            return _choice.GoBack(to, candidates) ? Interlocked.Exchange(ref _choosing, new CancellationTokenSource()) : null;
     }
 
     private async ValueTask<bool> AnswersAsync(IClusterStore candidate)

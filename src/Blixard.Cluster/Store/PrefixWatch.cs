@@ -14,9 +14,10 @@ public sealed record PrefixUpdate(long Revision, bool IsSnapshot, IReadOnlyList<
 /// </summary>
 public static class PrefixWatch
 {
-    // The first and the longest delay between attempts at a store that cannot answer: quick after a hiccup, no burden in an outage.
+    // The first and the longest delay between attempts at a store that cannot answer: quick after a hiccup, no burden in an
+    // outage, and short enough that a store that is back is soon noticed.
     private static readonly TimeSpan s_delayMin = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_delayMax = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_delayMax = TimeSpan.FromSeconds(2);
 
     /// <summary>Follows the keys. It ends only with the enumeration, by the token, or when the store is disposed.</summary>
     /// <param name="store">The store.</param>

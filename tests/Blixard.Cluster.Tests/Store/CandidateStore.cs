@@ -54,6 +54,9 @@ internal sealed class CandidateStore(string name, IClusterStore inner) : ICluste
         Interlocked.Exchange(ref _mode, new CancellationTokenSource()).Cancel();
     }
 
+    /// <summary>Watches that are open stay so, as if the engine behind the server stood still.</summary>
+    public void FailCallsOnly() => Mode = CandidateMode.Fails;
+
     public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default) =>
         DoAsync(() => inner.GetAsync(key, cancellationToken));
 

@@ -252,6 +252,19 @@ public sealed class FailoverStoreTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_watch_leaves_a_candidate_that_no_longer_answers_calls_although_the_watch_is_open()
+    {
+        await PutAsync("/k/0", "0");
+        await using Watching watching = Watch("/k/");
+        await watching.UntilAsync("0");
+        _all[0].FailCallsOnly();
+        Assert.Equal("0", await ReadAsync("/k/0"));
+        await UntilAsync(() => _all[1].Watches == 1 && _all[0].Watches == 0);
+        await PutAsync("/k/1", "1");
+        await watching.UntilAsync("0", "1");
+    }
+
+    [Fact]
     public async Task A_watch_without_any_candidate_tries_again_with_growing_delays_and_goes_on()
     {
         await using Watching watching = Watch("/k/");
