@@ -13,7 +13,7 @@ public sealed class FailoverTests
     public async Task A_node_that_stops_is_lost_its_VMs_move_or_wait_and_it_comes_back_to_what_is_still_its_own()
     {
         await using var cluster = new TestCluster();
-        using var vms = new RecordedVms(cluster);
+        var vms = new RecordedVms(cluster);
         TestNode one = await cluster.UpAsync("one", vms.With);
         TestNode two = await cluster.JoinAsync("two", one, options => vms.With(options) with { MemoryMib = 16384 });
         await two.UntilLinkedAsync("one");
@@ -60,7 +60,7 @@ public sealed class FailoverTests
     public async Task The_VM_of_a_node_that_is_killed_or_stands_still_is_ended_by_the_guard_before_another_node_starts_it(string signal)
     {
         await using var cluster = new TestCluster();
-        using var vms = new RecordedVms(cluster);
+        var vms = new RecordedVms(cluster);
         TestNode one = await cluster.UpAsync("one", vms.With);
         await using NodeProcess two = await NodeProcess.StartReadyAsync(cluster, "two", await one.CreateTicketAsync(), vms.Variables("two"));
         await one.UntilLinkedAsync("two");
@@ -92,7 +92,7 @@ public sealed class FailoverTests
     public async Task A_node_that_is_cut_off_stops_its_VMs_that_may_move_and_starts_them_again_when_nobody_has_taken_them()
     {
         await using var cluster = new TestCluster();
-        using var vms = new RecordedVms(cluster);
+        var vms = new RecordedVms(cluster);
         await using NodeProcess one = await NodeProcess.StartReadyAsync(cluster, "one", null, vms.Variables("one"));
         TestNode two = await cluster.StartAsync("two", new NodeStart.Join(await one.CreateTicketAsync()), options => vms.With(options) with { MemoryMib = 32768 });
         await two.UntilLinkedAsync("one");

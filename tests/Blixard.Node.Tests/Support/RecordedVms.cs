@@ -6,12 +6,20 @@ using Blixard.V1;
 namespace Blixard.Node.Tests.Support;
 
 /// <summary>VMs without guests, whose processes note when they live (tests/Blixard.FakeQemu), on all nodes of one test.</summary>
-internal sealed class RecordedVms(TestCluster cluster) : IDisposable
+internal sealed class RecordedVms
 {
     /// <summary>How long a node's lease lives here: a test waits for its end, and a busy machine must keep it.</summary>
     public const int NodeTtlSeconds = 4;
 
-    private readonly string _lives = cluster.DirectoryOf("lives");
+    private readonly TestCluster _cluster;
+    private readonly string _lives;
+
+    /// <summary>Recorded VMs, whose processes and guards end with the cluster.</summary>
+    public RecordedVms(TestCluster cluster)
+    {
+        (_cluster, _lives) = (cluster, cluster.DirectoryOf("lives"));
+        cluster.EndLeftovers = EndLeftovers;
+    }
 
     public IReadOnlyList<VmLife> Lives => VmLives.Read(_lives);
 
@@ -58,12 +66,11 @@ internal sealed class RecordedVms(TestCluster cluster) : IDisposable
     /// <summary>No VM ran twice at any moment.</summary>
     public void AssertNeverTwice() => Assert.Empty(VmLives.Overlaps(Lives));
 
-    /// <summary>Ends the processes that the test left, VMs and guards.</summary>
-    public void Dispose()
+    private void EndLeftovers()
     {
-        foreach (string entry in Directory.EnumerateFiles(cluster.DirectoryOf(""), "qemu.pid", SearchOption.AllDirectories))
+        foreach (string entry in Directory.EnumerateFiles(_cluster.DirectoryOf(""), "qemu.pid", SearchOption.AllDirectories))
             Kill(File.ReadAllText(entry).Trim());
-        foreach (string entry in Directory.EnumerateFiles(cluster.DirectoryOf(""), "pid", SearchOption.AllDirectories)
+        foreach (string entry in Directory.EnumerateFiles(_cluster.DirectoryOf(""), "pid", SearchOption.AllDirectories)
             .Where(path => Path.GetFileName(Path.GetDirectoryName(path)) == "guard"))
             Kill(File.ReadAllText(entry).Split(' ')[0]);
     }
@@ -92,7 +99,7 @@ internal sealed class RecordedVms(TestCluster cluster) : IDisposable
 
     private string ProgramFor(string node)
     {
-        string program = cluster.DirectoryOf($"{node}-qemu");
+        string program = _cluster.DirectoryOf($"{node}-qemu");
         string machine = Path.Combine(AppContext.BaseDirectory.Replace("Blixard.Node.Tests", "Blixard.FakeQemu"), "Blixard.FakeQemu.dll");
         File.WriteAllText(program, $"#!/bin/sh\nexport BLIXARD_LIVES='{_lives}' BLIXARD_LIVES_HOST={node}\nexec dotnet '{machine}' \"$@\"\n");
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.UserWrite);

@@ -6,6 +6,9 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly string _root = Directory.CreateTempSubdirectory("blixard-node-").FullName;
     private readonly List<TestNode> _nodes = [];
 
+    /// <summary>Ends what outlives the nodes, after them and before their directories go.</summary>
+    public Action EndLeftovers { get; set; } = () => { };
+
     public string DirectoryOf(string name) => Path.Combine(_root, name);
 
     public Task<TestNode> UpAsync(string name, Func<NodeOptions, NodeOptions>? change = null) => StartAsync(name, new NodeStart.Up(), change);
@@ -24,6 +27,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(_nodes.Select(node => node.DisposeAsync().AsTask()));
+        EndLeftovers();
         Directory.Delete(_root, recursive: true);
     }
 }
