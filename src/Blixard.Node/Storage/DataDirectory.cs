@@ -55,10 +55,7 @@ internal sealed class DataDirectory : IDisposable
             if (!Directory.Exists(path))
                 Create(path);
             // FileShare.None is flock(LOCK_EX), which the kernel ends with the process, however that ends.
-            FileStream held = new(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            File.WriteAllText(PidPath(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-            StoreSwitch.Finish(path);
-            return new DataDirectory(path, held);
+            return Take(path, new FileStream(System.IO.Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (IOException e) when (IsHeld(path) && Holder(path) is { } pid)
         {
@@ -71,6 +68,21 @@ internal sealed class DataDirectory : IDisposable
     }
 
     public void Dispose() => _lock.Dispose();
+
+    private static DataDirectory Take(string path, FileStream held)
+    {
+        try
+        {
+            File.WriteAllText(PidPath(path), Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            StoreSwitch.Finish(path);
+            return new DataDirectory(path, held);
+        }
+        catch (Exception)
+        {
+            held.Dispose();
+            throw;
+        }
+    }
 
     private static void Create(string path)
     {

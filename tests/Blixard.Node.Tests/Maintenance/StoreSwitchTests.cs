@@ -50,6 +50,19 @@ public sealed class StoreSwitchTests : IDisposable
     }
 
     [Fact]
+    public void A_switch_that_cannot_be_ended_is_told_and_the_directory_is_let_go()
+    {
+        using (Prepare())
+            Directory.CreateDirectory(Path.Combine(DataPath, "store.next", "etcd"));
+
+        NodeStartException failed = Assert.Throws<NodeStartException>(() => DataDirectory.Open(DataPath));
+        Assert.Contains("store.next", failed.Message);
+        Directory.Delete(Path.Combine(DataPath, "store.next"), recursive: true);
+        using (DataDirectory.Open(DataPath))
+            RequireOld(DataPath, "repaired");
+    }
+
+    [Fact]
     public void What_is_not_committed_goes()
     {
         using DataDirectory directory = Prepare();
