@@ -184,7 +184,7 @@ internal sealed partial class NodeLease : IAsyncDisposable
 
             return false;
         }
-        catch (Exception e) when (e is StoreUnavailableException or StoreLeaseNotFoundException or ObjectDisposedException)
+        catch (Exception e) when (e is StoreUnavailableException or StoreLeaseNotFoundException or ObjectDisposedException or IOException or UnauthorizedAccessException)
         {
             trouble = e.Message;
         }
