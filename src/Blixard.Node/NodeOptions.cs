@@ -48,6 +48,9 @@ public sealed record NodeOptions
     /// <summary>The QEMU program: a path, or a name that is looked up in PATH.</summary>
     public string QemuProgram { get; init; } = "qemu-system-x86_64";
 
+    /// <summary>The etcd program, for servers of a cluster whose engine is etcd: a path, or a name that is looked up in PATH.</summary>
+    public string EtcdProgram { get; init; } = "etcd";
+
     /// <summary>Says in one sentence what is wrong first, or null if the options can be used. Touches nothing.</summary>
     public string? Validate()
     {
@@ -55,6 +58,8 @@ public sealed record NodeOptions
             return wrongName;
         if (DataDirectory.Length == 0)
             return "The data directory is empty.";
+        if (EtcdProgram.Length == 0)
+            return "The etcd program is empty: name one, or a path.";
         if (Bind.Count > 2 || Bind.Select(address => address.AddressFamily).Distinct().Count() != Bind.Count)
             return "At most one UDP address of each family (IPv4, IPv6) can be bound.";
         if (Otlp is { } collector && !(collector.IsAbsoluteUri && collector.Scheme is "http" or "https"))

@@ -10,9 +10,13 @@ public abstract record NodeStart
     }
 
     /// <summary>Goes on in the cluster of the data directory, or begins a new cluster as its first server.</summary>
-    public sealed record Up : NodeStart;
+    /// <param name="Engine">What keeps the state of a new cluster: "sqlite" or "etcd". Null, the default: SQLite for a new cluster, else
+    /// what the cluster has; a cluster that has another engine than the one that is named is refused.</param>
+    public sealed record Up(string? Engine = null) : NodeStart;
 
-    /// <summary>Joins a cluster as a worker, or goes on in it if the data directory belongs to it already.</summary>
+    /// <summary>Joins a cluster, or goes on in it if the data directory belongs to it already.</summary>
     /// <param name="Ticket">From <c>token create</c> on a member.</param>
-    public sealed record Join(JoinTicket Ticket) : NodeStart;
+    /// <param name="AsServer">Whether the node holds a copy of the cluster's state and votes; else it is a worker.</param>
+    /// <param name="Replace">The name of a dead server whose place the node takes; needs <paramref name="AsServer"/>.</param>
+    public sealed record Join(JoinTicket Ticket, bool AsServer = false, string? Replace = null) : NodeStart;
 }

@@ -61,7 +61,7 @@ public sealed class JoiningTests
         await using var cluster = new TestCluster();
         TestNode one = await cluster.UpAsync("one");
         JoinTicket good = await one.CreateTicketAsync();
-        var wrong = new JoinTicket(good.ClusterId, good.Server, good.GrpcAddress, new byte[JoinTicket.SecretLength]);
+        var wrong = new JoinTicket(good.ClusterId, good.Servers, new byte[JoinTicket.SecretLength]);
 
         NodeStartException overP2p = await Assert.ThrowsAsync<NodeStartException>(() => cluster.StartAsync("two", new NodeStart.Join(wrong)));
         NodeStartException overGrpc = await Assert.ThrowsAsync<NodeStartException>(
@@ -97,7 +97,7 @@ public sealed class JoiningTests
 
         Assert.Equal(NodeStartFailure.Unreachable, failed.Failure);
         Assert.Contains("over P2P", failed.Message);
-        Assert.Contains($"over gRPC at {ticket.GrpcAddress}", failed.Message);
+        Assert.Contains($"over gRPC at {ticket.Servers[0].GrpcAddress}", failed.Message);
     }
 
     [Fact]

@@ -70,7 +70,7 @@ public sealed class MembershipTests
         TestNode one = await cluster.UpAsync("one");
         Cluster.Tokens.JoinTicket ticket = await one.CreateTicketAsync();
         await using IrohEndpoint stranger = await IrohEndpoint.BindAsync();
-        await using GuestConnection connection = await GuestConnection.ConnectAsync(stranger, ticket.Server, TimeProvider.System);
+        await using GuestConnection connection = await GuestConnection.ConnectAsync(stranger, ticket.Servers[0].Address, TimeProvider.System);
         var request = new JoinRequest
         {
             Token = ByteString.CopyFrom(ticket.Secret.Span),

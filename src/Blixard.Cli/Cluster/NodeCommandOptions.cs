@@ -36,13 +36,18 @@ internal sealed class NodeCommandOptions
 
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for placement.", HelpName = "KEY=VALUE" };
 
+    private readonly Option<string?> _etcd = new("--etcd")
+    {
+        Description = "The etcd program of a server whose cluster has that engine. Default: etcd in PATH.", HelpName = "PROGRAM",
+    };
+
     private readonly Option<bool> _verbose = new("--verbose") { Description = "Log on stderr what happens inside, not only what goes wrong." };
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(LocalNode.DataDirectoryOption);
-        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _verbose })
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _etcd, _verbose })
             command.Options.Add(option);
     }
 
@@ -74,6 +79,8 @@ internal sealed class NodeCommandOptions
             options = options with { NodeTtl = TimeSpan.FromSeconds(timeToLive) };
         if (result.GetValue(_labels) is { Length: > 0 } labels)
             options = options with { Labels = labels.Select(ParseLabel).ToDictionary() };
+        if (result.GetValue(_etcd) is { } etcd)
+            options = options with { EtcdProgram = etcd };
         return options;
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Images;
 using Blixard.Cli.Vms;
@@ -10,7 +11,16 @@ internal static class StatusJson
 {
     public static JsonObject Create(StatusResponse status) => new()
     {
-        ["cluster"] = new JsonObject { ["id"] = status.ClusterId, ["engine"] = status.Engine, ["leader"] = status.Leader, ["reason"] = status.StoreReason },
+        ["cluster"] = new JsonObject
+        {
+            ["id"] = status.ClusterId,
+            ["engine"] = status.Engine,
+            ["leader"] = status.Leader,
+            ["term"] = status.RaftTerm,
+            ["appliedIndex"] = status.RaftAppliedIndex,
+            ["consistency"] = status.Consistency,
+            ["reason"] = status.StoreReason,
+        },
         ["self"] = status.Self,
         ["nodes"] = new JsonArray([.. status.Nodes.Select(Node)]),
         ["vms"] = new JsonArray([.. status.Vms.Select(VmJson.Create)]),
@@ -41,5 +51,25 @@ internal static class StatusJson
             ["reason"] = node.Grpc.Reason,
         },
         ["calls"] = new JsonObject { ["transport"] = node.Transport, ["p2p"] = node.CallsP2P, ["grpc"] = node.CallsGrpc },
+        ["raft"] = node.Raft is { } raft ? Raft(raft) : null,
+    };
+
+    private static JsonObject Raft(RaftStatus raft) => new()
+    {
+        ["role"] = StatusText.Name(raft.Role),
+        ["healthy"] = raft.Healthy,
+        ["reason"] = raft.Reason,
+        ["appliedIndex"] = raft.AppliedIndex,
+        ["lag"] = raft.Lag,
+        ["dbSize"] = raft.DbSize,
+        ["tunnel"] = raft.Tunnel is not { } tunnel ? null : new JsonObject
+        {
+            ["way"] = tunnel.Way == RaftWay.Unspecified ? "none" : StatusText.Name(tunnel.Way),
+            ["since"] = tunnel.Since?.ToDateTimeOffset().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture),
+            ["bytesP2p"] = tunnel.BytesP2P,
+            ["bytesGrpc"] = tunnel.BytesGrpc,
+            ["switches"] = tunnel.Switches,
+            ["lastSwitchReason"] = tunnel.LastSwitchReason,
+        },
     };
 }

@@ -15,7 +15,8 @@ internal static class StatusText
         var parts = new List<string>
         {
             $"cluster {status.ClusterId}  engine {status.Engine}  leader {(status.Leader.Length > 0 ? status.Leader : "none")}"
-                + (status.StoreReason.Length > 0 ? $"\nVMs and images are as they were known last: {status.StoreReason}" : ""),
+                + (status.RaftTerm > 0 ? string.Create(CultureInfo.InvariantCulture, $"  term {status.RaftTerm}") : "")
+                + (status.StoreReason.Length > 0 ? $"\nThe state of VMs and images may be stale: {status.StoreReason}" : ""),
             TextTable.Render(
                 ["NODE", "ROLE", "STATE", "P2P", "RTT", "GRPC", "CALLS", "ID"],
                 status.Nodes.Select(node => (string[])
@@ -30,7 +31,9 @@ internal static class StatusText
                     Convert.ToHexStringLower(node.Member.Node.EndpointId.Span[..5]),
                 ])),
         };
-        string notes = string.Join('\n', Notes(status));
+        if (RaftText.Table(status) is { } servers)
+            parts.Add(servers);
+        string notes = string.Join('\n', Notes(status).Concat(RaftText.Notes(status)));
         if (notes.Length > 0)
             parts.Add(notes);
         if (status.Vms.Count > 0)

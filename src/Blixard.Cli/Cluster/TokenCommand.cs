@@ -21,19 +21,30 @@ internal static class TokenCommand
             HelpName = "TIME",
         };
         var uses = new Option<uint>("--uses") { Description = "How many machines may join with it.", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var create = new Command("create", "Make a ticket for joining.") { ttl, uses };
+        var role = new Option<string>("--role")
+        {
+            Description = "What machines may join as with it.", DefaultValueFactory = _ => "worker", HelpName = "server|worker",
+        };
+        role.AcceptOnlyFromAmong("server", "worker");
+        var create = new Command("create", "Make a ticket for joining.") { ttl, uses, role };
         LocalNode.Handle(create, async (result, node, output, cancellationToken) =>
         {
+            bool isServer = result.GetRequiredValue(role) == "server";
             CreateTokenResponse token = await node.CallAsync(
                 ClusterMethods.CreateToken,
-                new CreateTokenRequest { Ttl = Duration.FromTimeSpan(result.GetValue(ttl)), UsesMax = result.GetValue(uses) },
+                new CreateTokenRequest
+                {
+                    Ttl = Duration.FromTimeSpan(result.GetValue(ttl)),
+                    UsesMax = result.GetValue(uses),
+                    Role = isServer ? NodeRole.Server : NodeRole.Worker,
+                },
                 null,
                 cancellationToken).ConfigureAwait(false);
             DateTimeOffset expires = token.Expires.ToDateTimeOffset();
             string time = expires.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
             output.Write(
                 new JsonObject { ["ticket"] = token.Ticket, ["expires"] = time },
-                $"{token.Ticket}\n\nOn the other machine, before {time}:  blixard join TICKET");
+                $"{token.Ticket}\n\nOn the other machine, before {time}:  blixard join TICKET{(isServer ? " --role server" : "")}");
             return ExitCode.Done;
         });
         return new Command("token", "Manage what lets machines join.") { create };

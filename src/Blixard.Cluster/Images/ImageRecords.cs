@@ -86,6 +86,10 @@ public sealed class ImageRecords
     public async Task<IReadOnlyList<ImageRecord>> ListAsync(CancellationToken cancellationToken = default) =>
         Join((await _store.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
 
+    /// <summary>All images as the nearest replica of the store has them, which may be stale.</summary>
+    public async Task<IReadOnlyList<ImageRecord>> ListReplicaAsync(CancellationToken cancellationToken = default) =>
+        Join((await _store.Replica.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
+
     /// <summary>Notes that a node holds all of an image.</summary>
     /// <param name="reference">"name:tag" or "name".</param>
     /// <param name="hash">The image's hash: the name must still stand for it.</param>

@@ -9,7 +9,7 @@ namespace Blixard.Cluster.Membership;
 
 /// <summary>
 /// The members as this node knows them, in memory and kept up to date by a watch; through an outage of the store it keeps what
-/// it had. Thread-safe.
+/// it had, and before the store has answered for the first time what it was given. Thread-safe.
 /// </summary>
 public sealed partial class MemberDirectory : IAsyncDisposable
 {
@@ -28,14 +28,21 @@ public sealed partial class MemberDirectory : IAsyncDisposable
     /// <param name="members">Where the members are.</param>
     /// <param name="isStoreHere">Whether this node holds the store: then <see cref="IsMemberAsync"/> asks it each time.</param>
     /// <param name="logger">Gets the comings and goings.</param>
-    public MemberDirectory(Members members, bool isStoreHere, ILogger<MemberDirectory> logger)
+    /// <param name="known">Whom the node knew at its last run: members until the store says otherwise.</param>
+    public MemberDirectory(Members members, bool isStoreHere, ILogger<MemberDirectory> logger, IEnumerable<Member>? known = null)
     {
         (_members, _isStoreHere, _logger) = (members, isStoreHere, logger);
+        foreach (Member member in known ?? [])
+        {
+            if (EndpointId.TryFromBytes(member.Node.EndpointId.Span, out EndpointId id))
+                _current = _current.SetItem(id, member);
+        }
+
         _disposal = new Lazy<Task>(StopAsync);
         _loop = Task.Run(WatchAsync);
     }
 
-    /// <summary>Completes when everybody is known for the first time; cancelled if the directory is disposed before.</summary>
+    /// <summary>Completes when the store has told for the first time who is there; cancelled if the directory is disposed before.</summary>
     public Task Loaded => _loaded.Task;
 
     /// <summary>Everybody, in no order.</summary>
@@ -114,6 +121,9 @@ public sealed partial class MemberDirectory : IAsyncDisposable
     {
         lock (_subscribing)
         {
+            // Who was known from the last run and is not there any more has left meanwhile.
+            if (update.IsSnapshot)
+                update = update with { Changes = [.. update.Changes, .. Missing(update)] };
             ImmutableDictionary<EndpointId, Member>.Builder next = _current.ToBuilder();
             foreach (MemberChange change in update.Changes)
             {
@@ -128,6 +138,12 @@ public sealed partial class MemberDirectory : IAsyncDisposable
             foreach (Action<MembersUpdate> subscriber in _subscribers)
                 subscriber(update);
         }
+    }
+
+    private IEnumerable<MemberChange> Missing(MembersUpdate snapshot)
+    {
+        HashSet<EndpointId> present = [.. snapshot.Changes.Select(change => change.Id)];
+        return _current.Where(pair => !present.Contains(pair.Key)).Select(pair => new MemberChange(MemberChangeKind.Removed, pair.Key, pair.Value));
     }
 
     private async Task StopAsync()

@@ -34,6 +34,7 @@ public sealed record MemberChange(MemberChangeKind Kind, EndpointId Id, Member M
 
 /// <summary>One step of the member list.</summary>
 /// <param name="Revision">The store revision that it brings the watcher to.</param>
-/// <param name="IsSnapshot">True for the first step: <paramref name="Changes"/> then adds everybody.</param>
+/// <param name="IsSnapshot">True for the first step: <paramref name="Changes"/> then adds everybody, and removes whom the watcher knew from
+/// before and who is gone.</param>
 /// <param name="Changes">What happened.</param>
 public sealed record MembersUpdate(long Revision, bool IsSnapshot, IReadOnlyList<MemberChange> Changes);

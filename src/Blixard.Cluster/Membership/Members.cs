@@ -47,13 +47,13 @@ public sealed class Members
     /// </summary>
     /// <param name="node">What it says of itself; it becomes a server.</param>
     /// <param name="address">Where it can be dialled; null while its P2P is off.</param>
-    /// <param name="random">Makes the cluster's id.</param>
+    /// <param name="newClusterId">The id of the cluster if it is created now, of <see cref="NewClusterId"/>.</param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <exception cref="MembershipException">The name is taken, the node has another name already, or it is not valid.</exception>
     public async Task<Admission> BootstrapAsync(
-        NodeInfo node, V1.EndpointAddress? address, RandomSource random, CancellationToken cancellationToken = default)
+        NodeInfo node, V1.EndpointAddress? address, string newClusterId, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(random);
+        ArgumentException.ThrowIfNullOrEmpty(newClusterId);
         Require(node, address);
         node = node.Clone();
         node.Role = NodeRole.Server;
@@ -64,7 +64,7 @@ public sealed class Members
             var operations = new List<StoreOperation>();
             if (clusterId is null)
             {
-                clusterId = NewClusterId(random);
+                clusterId = newClusterId;
                 comparisons.Add(new StoreComparison.Absent(ClusterIdKey));
                 operations.Add(new StoreOperation.Put(ClusterIdKey, Encoding.UTF8.GetBytes(clusterId)));
             }
@@ -100,9 +100,8 @@ public sealed class Members
             if (admitted.Role == NodeRole.Unspecified)
                 admitted.Role = token.Role;
             if (admitted.Role == NodeRole.Server && token.Role != NodeRole.Server)
-                throw new MembershipException(MembershipFailure.RoleRefused, "This token lets workers in, not servers.");
-            string clusterId = await GetClusterIdAsync(cancellationToken).ConfigureAwait(false)
-                ?? throw new MembershipException(MembershipFailure.NoCluster, "There is no cluster here yet.");
+                throw RefuseRole();
+            string clusterId = await GetClusterIdAsync(cancellationToken).ConfigureAwait(false) ?? throw NoCluster();
             List<StoreComparison> comparisons = [.. token.Comparisons];
             List<StoreOperation> operations = [.. token.Operations];
             await AddRecordAsync(admitted, address, comparisons, operations, cancellationToken).ConfigureAwait(false);
@@ -111,6 +110,27 @@ public sealed class Members
         }
 
         throw Busy();
+    }
+
+    /// <summary>Checks, without using it, that a token is good for a role.</summary>
+    /// <exception cref="MembershipException">It is not; the failure says why.</exception>
+    public async Task CheckTokenAsync(ReadOnlyMemory<byte> secret, NodeRole role, CancellationToken cancellationToken = default)
+    {
+        TokenUse token = await _tokens.CheckAsync(secret, cancellationToken).ConfigureAwait(false);
+        if (token.Verdict != TokenVerdict.Good)
+            throw Refuse(token.Verdict);
+        if (role == NodeRole.Server && token.Role != NodeRole.Server)
+            throw RefuseRole();
+    }
+
+    /// <summary>Lets a node in again that is a member already and has proven its key: its record is brought up to date.</summary>
+    /// <exception cref="MembershipException">It is no member, or what it says of itself is not valid or not that of its record.</exception>
+    public async Task<Admission> ReadmitAsync(NodeInfo node, V1.EndpointAddress? address, CancellationToken cancellationToken = default)
+    {
+        Member member = await UpdateAsync(node, address, cancellationToken).ConfigureAwait(false);
+        string clusterId = await GetClusterIdAsync(cancellationToken).ConfigureAwait(false) ?? throw NoCluster();
+        MemberList all = await ListAsync(cancellationToken).ConfigureAwait(false);
+        return new Admission(clusterId, member, all.Members, all.Revision);
     }
 
     /// <summary>Removes a member.</summary>
@@ -243,8 +263,10 @@ public sealed class Members
         return true;
     }
 
-    private static string NewClusterId(RandomSource random)
+    /// <summary>Draws the id of a new cluster: a random UUID in its text form.</summary>
+    public static string NewClusterId(RandomSource random)
     {
+        ArgumentNullException.ThrowIfNull(random);
         Span<byte> bytes = stackalloc byte[16];
         random.Fill(bytes);
         // A random UUID: version 4, variant 1 (RFC 9562 §5.4).
@@ -265,6 +287,11 @@ public sealed class Members
         TokenVerdict.UsedUp => new(MembershipFailure.TokenUsedUp, "The join token has been used up. Make a new one with 'blixard token create'."),
         _ => new(MembershipFailure.TokenUnknown, "The join token is not known to this cluster. Was the ticket made elsewhere, or so long ago that it is forgotten?"),
     };
+
+    private static MembershipException RefuseRole() =>
+        new(MembershipFailure.RoleRefused, "This token lets workers in, not servers. 'blixard token create --role server' makes one for servers.");
+
+    private static MembershipException NoCluster() => new(MembershipFailure.NoCluster, "There is no cluster here yet.");
 
     private static MembershipException NotAMember(EndpointId id) =>
         new(MembershipFailure.NotAMember, $"The node {id.ToShortString()} is no member of this cluster.");

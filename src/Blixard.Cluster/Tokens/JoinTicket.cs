@@ -11,34 +11,35 @@ namespace Blixard.Cluster.Tokens;
 public sealed class JoinTicket
 {
     private const string Prefix = "blixard";
-    private const byte Version = 1;
+    private const byte Version = 2;
     private const int MaxTextLength = 16 * 1024;
     private const int MaxTextFieldLength = 512;
+
+    /// <summary>The most servers that a ticket names: one that answers is enough, and a ticket has to be pasted.</summary>
+    public const int ServersMax = 5;
 
     /// <summary>Number of bytes of a token's secret: more than anybody can guess.</summary>
     public const int SecretLength = 32;
 
     /// <summary>Makes a ticket.</summary>
     /// <param name="clusterId">The cluster that it leads into.</param>
-    /// <param name="server">Where the server that made it can be dialled by key; just its id while its P2P is off.</param>
-    /// <param name="grpcAddress">Where the same server answers gRPC, "host:port", or "".</param>
+    /// <param name="servers">Whom to ask, 1 to <see cref="ServersMax"/>, in the order in which to try.</param>
     /// <param name="secret">The token's secret, <see cref="SecretLength"/> bytes.</param>
-    public JoinTicket(string clusterId, EndpointAddress server, string grpcAddress, ReadOnlyMemory<byte> secret)
+    public JoinTicket(string clusterId, IReadOnlyList<TicketServer> servers, ReadOnlyMemory<byte> secret)
     {
-        ArgumentNullException.ThrowIfNull(server);
+        ArgumentNullException.ThrowIfNull(servers);
+        if (servers.Count is 0 or > ServersMax)
+            throw new ArgumentException($"A ticket names 1 to {ServersMax} servers.", nameof(servers));
         if (secret.Length != SecretLength)
             throw new ArgumentException($"A token's secret has {SecretLength} bytes.", nameof(secret));
-        (ClusterId, Server, GrpcAddress, Secret) = (clusterId, server, grpcAddress, secret);
+        (ClusterId, Servers, Secret) = (clusterId, servers, secret);
     }
 
     /// <summary>The cluster's id.</summary>
     public string ClusterId { get; }
 
-    /// <summary>The server to join through.</summary>
-    public EndpointAddress Server { get; }
-
-    /// <summary>The same server's gRPC address, "" if it has none.</summary>
-    public string GrpcAddress { get; }
+    /// <summary>The servers through which one can join: the first that answers will do.</summary>
+    public IReadOnlyList<TicketServer> Servers { get; }
 
     /// <summary>The token's secret.</summary>
     public ReadOnlyMemory<byte> Secret { get; }
@@ -63,9 +64,16 @@ public sealed class JoinTicket
         var writer = new PostcardWriter();
         writer.WriteByte(Version);
         writer.WriteString(ClusterId);
-        writer.WriteString(GrpcAddress);
         writer.WriteBytes(Secret.Span);
-        EndpointAddressCodec.Write(writer, Server);
+        writer.WriteVarint((ulong)Servers.Count);
+        foreach (TicketServer server in Servers)
+        {
+            writer.WriteString(server.GrpcAddress);
+            var address = new PostcardWriter();
+            EndpointAddressCodec.Write(address, server.Address);
+            writer.WriteBytes(address.Written);
+        }
+
         return Prefix + Base32.Encode(writer.Written);
     }
 
@@ -76,14 +84,29 @@ public sealed class JoinTicket
         if (!reader.TryReadByte(out byte version)
             || version != Version
             || !reader.TryReadString(out string clusterId)
-            || !reader.TryReadString(out string grpcAddress)
             || clusterId.Length > MaxTextFieldLength
-            || grpcAddress.Length > MaxTextFieldLength
             || !reader.TryReadBytes(out ReadOnlySpan<byte> secret)
             || secret.Length != SecretLength
-            || !EndpointAddressCodec.TryRead(bytes[reader.Position..], out EndpointAddress? server))
+            || !reader.TryReadUInt64(out ulong count)
+            || count is 0 or > ServersMax)
             return false;
-        ticket = new JoinTicket(clusterId, server, grpcAddress, secret.ToArray());
+        var servers = new List<TicketServer>();
+        for (ulong i = 0; i < count; i++)
+        {
+            if (!reader.TryReadString(out string grpcAddress)
+                || grpcAddress.Length > MaxTextFieldLength
+                || !reader.TryReadBytes(out ReadOnlySpan<byte> encoded)
+                || !EndpointAddressCodec.TryRead(encoded, out EndpointAddress? address))
+                return false;
+            servers.Add(new TicketServer(address, grpcAddress));
+        }
+
+        ticket = new JoinTicket(clusterId, servers, secret.ToArray());
         return true;
     }
 }
+
+/// <summary>A server that a ticket names.</summary>
+/// <param name="Address">Where it can be dialled by key; just its id while its P2P is off.</param>
+/// <param name="GrpcAddress">Where it answers gRPC, "host:port", or "".</param>
+public sealed record TicketServer(EndpointAddress Address, string GrpcAddress);

@@ -84,6 +84,10 @@ public sealed class VmRecords
     public async Task<IReadOnlyList<VmRecord>> ListAsync(CancellationToken cancellationToken = default) =>
         Join((await _store.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
 
+    /// <summary>All VMs as the nearest replica of the store has them, which may be stale.</summary>
+    public async Task<IReadOnlyList<VmRecord>> ListReplicaAsync(CancellationToken cancellationToken = default) =>
+        Join((await _store.Replica.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
+
     /// <summary>Sets whether a VM should run. That it should counts as a request to start it, if it has ended by itself.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="desired">What is wanted now.</param>

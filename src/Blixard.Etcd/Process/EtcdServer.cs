@@ -61,6 +61,9 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// <summary>The path, valid in this process, of the socket to which other members' connections are carried.</summary>
     public string PeerSocketPath => _directory.PathOf(EtcdCommandLine.PeerSocket);
 
+    /// <summary>Whether a directory (see <see cref="EtcdServerOptions.Directory"/>) holds data with which a member can go on.</summary>
+    public static bool HasData(string directory) => EtcdData.Exists(directory);
+
     /// <summary>
     /// Finds etcd, prepares its directory, ends what a former run left in it, and lets etcd start. Whether and when it serves depends on the
     /// other members (<see cref="WaitUntilServingAsync"/>); from now on troubles are told by the status.

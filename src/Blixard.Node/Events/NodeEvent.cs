@@ -13,6 +13,8 @@ namespace Blixard.Node.Events;
 [JsonDerivedType(typeof(MemberLeftEvent), "member-left")]
 [JsonDerivedType(typeof(NodeLostEvent), "node-lost")]
 [JsonDerivedType(typeof(NodeBackEvent), "node-back")]
+[JsonDerivedType(typeof(LeaderChangedEvent), "leader-changed")]
+[JsonDerivedType(typeof(EtcdEvent), "etcd")]
 [JsonDerivedType(typeof(VmStateEvent), "vm-state")]
 [JsonDerivedType(typeof(ImageAddedEvent), "image-added")]
 [JsonDerivedType(typeof(WarningEvent), "warning")]
@@ -67,6 +69,17 @@ public sealed record NodeLostEvent(string Name, string EndpointId, DateTimeOffse
 /// <param name="Name">The member.</param>
 /// <param name="EndpointId">Its id in hex.</param>
 public sealed record NodeBackEvent(string Name, string EndpointId) : NodeEvent;
+
+/// <summary>Another server leads, or none; seen by servers of a cluster whose engine is etcd.</summary>
+/// <param name="Name">The leader; empty while there is none.</param>
+/// <param name="EndpointId">Its id in hex; null while there is none.</param>
+/// <param name="Term">The Raft term.</param>
+public sealed record LeaderChangedEvent(string Name, string? EndpointId, ulong Term) : NodeEvent;
+
+/// <summary>The state of this server's own etcd changed.</summary>
+/// <param name="State">"starting", "serving", "backing-off", "removed" or "stopped".</param>
+/// <param name="Reason">Why, for people; may be empty.</param>
+public sealed record EtcdEvent(string State, string Reason) : NodeEvent;
 
 /// <summary>A VM of this node entered a state.</summary>
 /// <param name="Name">The VM.</param>

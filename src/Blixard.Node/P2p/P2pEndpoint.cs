@@ -5,7 +5,6 @@ using Blixard.Cluster.Membership;
 using Blixard.Node.Events;
 using Blixard.Node.Membership;
 using Blixard.Node.Peers;
-using Blixard.Node.Storage;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.V1;
@@ -96,11 +95,10 @@ internal sealed partial class P2pEndpoint(
     /// <param name="directory">The members.</param>
     /// <param name="runner">Serves their calls.</param>
     /// <param name="peers">Told of links.</param>
-    /// <param name="server">The server that the node knows from before; null if this node is one.</param>
-    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
+    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
     {
         if (options.P2p)
-            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers, server));
+            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers));
     }
 
     /// <summary>Closes the links and the endpoint.</summary>
@@ -127,7 +125,7 @@ internal sealed partial class P2pEndpoint(
         yield return options.Bind.Count == 0 ? null : options.Bind;
     }
 
-    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
+    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
     {
         TimeSpan delay = BindDelayMin;
         try
@@ -142,7 +140,7 @@ internal sealed partial class P2pEndpoint(
                 }
 
                 delay = BindDelayMin;
-                await ServeOnceAsync(Endpoint!, directory, runner, peers, server).ConfigureAwait(false);
+                await ServeOnceAsync(Endpoint!, directory, runner, peers).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -151,8 +149,7 @@ internal sealed partial class P2pEndpoint(
         }
     }
 
-    private async Task ServeOnceAsync(
-        IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, KnownServer? server)
+    private async Task ServeOnceAsync(IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
     {
         var connector = new IrohPeerConnector(new PeerConnectorOptions
         {
@@ -167,16 +164,11 @@ internal sealed partial class P2pEndpoint(
             Metrics = metrics,
         });
         Volatile.Write(ref _connector, connector);
-        ServerFinder? finder = server is not null && EndpointId.TryParse(server.EndpointId, out EndpointId serverId)
-            ? new ServerFinder(endpoint, server, peers.Put(serverId, server.Name, server.Grpc), directory, time, metrics)
-            : null;
         var router = new ProtocolRouter(
-            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = finder?.Before(connector) ?? connector },
+            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = connector },
             (connection, exception) => LogConnectionFailed(exception, connection.RemoteId.ToShortString()));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
         Task looking = LookAsync(connector, ending.Token);
-        Task finding = finder?.RunAsync(() => connector.Links.Any(link => link.Name == server!.Name && link.State == LinkState.Ready), ending.Token)
-            ?? Task.CompletedTask;
         try
         {
             // Ends only when the endpoint is closed.
@@ -187,7 +179,6 @@ internal sealed partial class P2pEndpoint(
         {
             await ending.CancelAsync().ConfigureAwait(false);
             await looking.ConfigureAwait(false);
-            await finding.ConfigureAwait(false);
             await connector.DisposeAsync().ConfigureAwait(false);
             await router.DisposeAsync().ConfigureAwait(false);
             Volatile.Write(ref _connector, null);

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Tokens;
 using Blixard.Node.Membership;
+using Blixard.Node.Storage;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Services;
 using Blixard.V1;
@@ -14,7 +15,8 @@ using EndpointAddress = Iroh.Base.EndpointAddress;
 namespace Blixard.Node.Services;
 
 /// <summary>The handlers of <c>blixard.v1.Cluster</c>, the same on every node: they work on the store wherever it is.</summary>
-internal sealed class ClusterService(NodeSelf self, NodeCluster cluster, StatusReport status, Departure departure, TimeProvider time)
+internal sealed class ClusterService(
+    NodeSelf self, NodeCluster cluster, StatusReport status, Entrance entrance, Departure departure, Func<string> engine, TimeProvider time)
 {
     private const int PingPayloadMax = 1024;
 
@@ -37,28 +39,25 @@ internal sealed class ClusterService(NodeSelf self, NodeCluster cluster, StatusR
         // A node speaks for itself only: its key is proven by the connection.
         if (context.Peer.Transport != RpcTransport.Local && !context.Peer.Is(request.Node.EndpointId.Span))
             throw new RpcException(RpcStatusCode.PermissionDenied, "the endpoint id is not the caller's own");
-        Admission admission = await cluster.Members.JoinAsync(
-            request.Token.Memory, request.Node, request.P2PNodeAddr, context.CancellationToken).ConfigureAwait(false);
-        var response = new JoinResponse
-        {
-            ClusterId = admission.ClusterId,
-            Store = new StoreJoin { Engine = StatusReport.Engine },
-            Revision = admission.Revision,
-        };
-        response.Members.AddRange(admission.Members);
-        response.Store.Servers.AddRange(admission.Members.Where(IsServer)
-            .Select(member => new StoreEndpoint { EndpointId = member.Node.EndpointId, GrpcAddress = member.Node.GrpcAddress }));
-        return response;
+        return await entrance.AdmitAsync(request, context.CancellationToken).ConfigureAwait(false);
     }
 
     private async Task<LeaveResponse> LeaveAsync(LeaveRequest request, RpcContext context)
     {
-        ReadOnlyMemory<byte> bytes = request.EndpointId.Length > 0 ? request.EndpointId.Memory
+        ReadOnlyMemory<byte> bytes = request.Name.Length > 0 ? await FindAsync(request.Name, context.CancellationToken).ConfigureAwait(false)
+            : request.EndpointId.Length > 0 ? request.EndpointId.Memory
             : context.Peer.Transport == RpcTransport.Local ? (self.Id ?? throw NoIdentity()).Span.ToArray()
             : context.Peer.EndpointId ?? throw NoIdentity();
         if (!EndpointId.TryFromBytes(bytes.Span, out EndpointId id))
             throw new RpcException(RpcStatusCode.InvalidArgument, "the endpoint id is not valid");
         return new LeaveResponse { Revision = await departure.RemoveAsync(id, request.Force, context.CancellationToken).ConfigureAwait(false) };
+    }
+
+    private async Task<ReadOnlyMemory<byte>> FindAsync(string name, CancellationToken cancellationToken)
+    {
+        MemberList list = await cluster.Members.ListAsync(cancellationToken).ConfigureAwait(false);
+        return list.Members.FirstOrDefault(member => member.Node.Name == name)?.Node.EndpointId.Memory
+            ?? throw new RpcException(RpcStatusCode.NotFound, $"no member of this cluster is called {name}");
     }
 
     private async Task<UpdateNodeResponse> UpdateAsync(UpdateNodeRequest request, RpcContext context)
@@ -75,21 +74,29 @@ internal sealed class ClusterService(NodeSelf self, NodeCluster cluster, StatusR
 
     private async Task<CreateTokenResponse> CreateTokenAsync(CreateTokenRequest request, RpcContext context)
     {
-        if (request.Role == NodeRole.Server)
-        {
-            throw new RpcException(
-                RpcStatusCode.FailedPrecondition, "This cluster keeps its store in SQLite on its one server, so only workers can join.");
-        }
-
-        Member server = cluster.Directory.Current.Values.Where(IsServer).OrderBy(member => member.Node.Name, StringComparer.Ordinal).FirstOrDefault()
-            ?? throw new RpcException(RpcStatusCode.FailedPrecondition, "No server of the cluster is known yet; a node without a readable key cannot let others join.");
+        if (request.Role == NodeRole.Server && engine() == StoreEngine.Sqlite)
+            throw new RpcException(RpcStatusCode.FailedPrecondition, Entrance.OneServerOnly);
+        MemberList members = await cluster.Members.ListAsync(context.CancellationToken).ConfigureAwait(false);
+        TicketServer[] servers = [.. ServersForTicket(members.Members).Take(JoinTicket.ServersMax)];
+        if (servers.Length == 0)
+            throw new RpcException(RpcStatusCode.FailedPrecondition, "No server of the cluster is known yet; a node without a readable key cannot let others join.");
         string clusterId = await cluster.Members.GetClusterIdAsync(context.CancellationToken).ConfigureAwait(false) ?? "";
         JoinToken token = await cluster.Tokens.CreateAsync(
             request.Role, request.Ttl?.ToTimeSpan(), request.UsesMax == 0 ? 1 : (int)Math.Min(request.UsesMax, int.MaxValue), context.CancellationToken)
             .ConfigureAwait(false);
-        var ticket = new JoinTicket(clusterId, AddressOf(server), server.Node.GrpcAddress, token.Secret);
-        return new CreateTokenResponse { Ticket = ticket.ToString(), Expires = Timestamp.FromDateTimeOffset(token.Expires) };
+        return new CreateTokenResponse
+        {
+            Ticket = new JoinTicket(clusterId, servers, token.Secret).ToString(),
+            Expires = Timestamp.FromDateTimeOffset(token.Expires),
+        };
     }
+
+    // This node first, if it is a server: it runs. Then those that can be reached from here, then the others.
+    private IEnumerable<TicketServer> ServersForTicket(IEnumerable<Member> members) => members.Where(member => member.Node.Role == NodeRole.Server)
+        .Select(member => (Member: member, Id: EndpointId.FromBytes(member.Node.EndpointId.Span)))
+        .OrderBy(server => server.Id == self.Id ? 0 : status.StateOf(server.Id) == NodeState.Ready ? 1 : 2)
+        .ThenBy(server => server.Member.Node.Name, StringComparer.Ordinal)
+        .Select(server => new TicketServer(AddressOf(server.Member), server.Member.Node.GrpcAddress));
 
     private static EndpointAddress AddressOf(Member member) =>
         member.P2PNodeAddr is { } message && MemberAddress.TryRead(message, out EndpointAddress? address, out _)
@@ -112,8 +119,6 @@ internal sealed class ClusterService(NodeSelf self, NodeCluster cluster, StatusR
             yield return response;
         }
     }
-
-    private static bool IsServer(Member member) => member.Node.Role == NodeRole.Server;
 
     private static RpcException NoIdentity() =>
         new(RpcStatusCode.FailedPrecondition, "This node does not know who it is, because its key cannot be read.");

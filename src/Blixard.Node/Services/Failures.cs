@@ -1,5 +1,7 @@
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
+using Blixard.Etcd.Client;
+using Blixard.Etcd.Membership;
 using Blixard.Images;
 using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
@@ -34,6 +36,8 @@ internal static class Failures
             RecordException record => CodeOf(record.Failure),
             VmException vm => CodeOf(vm.Failure),
             StoreUnavailableException => RpcStatusCode.Unavailable,
+            EtcdException => RpcStatusCode.Unavailable,
+            EtcdMembershipException change => change.Failure == EtcdMembershipFailure.TimedOut ? RpcStatusCode.Unavailable : RpcStatusCode.FailedPrecondition,
             InvalidManifestException => RpcStatusCode.InvalidArgument,
             StoreFullException => RpcStatusCode.ResourceExhausted,
             CorruptChunkException or DamagedBlobException => RpcStatusCode.DataLoss,

@@ -5,6 +5,8 @@ using Blixard.Node.Liveness;
 using Blixard.Node.Membership;
 using Blixard.Node.P2p;
 using Blixard.Node.Peers;
+using Blixard.Node.Raft;
+using Blixard.Node.Storage;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
 using Google.Protobuf.WellKnownTypes;
@@ -13,21 +15,33 @@ using Iroh.Base;
 namespace Blixard.Node.Services;
 
 /// <summary>The cluster as this node sees it. Answers also while the store cannot: then with what was known last. Thread-safe.</summary>
-internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, Func<string> clusterId)
+internal sealed class StatusReport(
+    NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, RaftReports raft, Func<string> clusterId, Func<string> engine)
 {
-    /// <summary>The store's engine.</summary>
-    public const string Engine = "sqlite";
-
     // A status is asked for by people: better an answer without news than none.
     private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ReplicaPatience = TimeSpan.FromSeconds(1);
 
     private IReadOnlyList<VmRecord> _vms = [];
     private IReadOnlyList<ImageRecord> _images = [];
 
     public async Task<StatusResponse> MakeAsync(CancellationToken cancellationToken)
     {
+        Task<IReadOnlyDictionary<EndpointId, RaftReport>> reporting = engine() == StoreEngine.Etcd
+            ? raft.CollectAsync(cancellationToken)
+            : Task.FromResult<IReadOnlyDictionary<EndpointId, RaftReport>>(new Dictionary<EndpointId, RaftReport>());
         string storeReason = await ReadRecordsAsync(cancellationToken).ConfigureAwait(false);
-        var response = new StatusResponse { ClusterId = clusterId(), Engine = Engine, Self = self.Name, StoreReason = storeReason };
+        IReadOnlyDictionary<EndpointId, RaftReport> reports = await reporting.ConfigureAwait(false);
+        if (storeReason.Length > 0 && raft.Quorum(reports) is { Length: > 0 } quorum)
+            storeReason = quorum;
+        var response = new StatusResponse
+        {
+            ClusterId = clusterId(),
+            Engine = engine(),
+            Self = self.Name,
+            StoreReason = storeReason,
+            Consistency = storeReason.Length == 0 ? "linearizable" : "may be stale",
+        };
         Dictionary<EndpointId, Member> members = new(cluster.Directory.Current);
         if (self.Id is not { } own)
             response.Nodes.Add(Self(new Member { Node = new NodeInfo { Name = self.Name, Role = self.IsServer ? NodeRole.Server : NodeRole.Worker } }));
@@ -38,7 +52,10 @@ internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable
         NodeStatus[] ordered = [.. response.Nodes.OrderBy(node => node.Member.Node.Name, StringComparer.Ordinal)];
         response.Nodes.Clear();
         response.Nodes.AddRange(ordered);
-        response.Leader = ordered.FirstOrDefault(node => node.Member.Node.Role == NodeRole.Server)?.Member.Node.Name ?? "";
+        if (engine() == StoreEngine.Etcd)
+            AddRaft(response, reports);
+        else
+            response.Leader = ordered.FirstOrDefault(node => node.Member.Node.Role == NodeRole.Server)?.Member.Node.Name ?? "";
         response.Vms.AddRange(Show(Volatile.Read(ref _vms)));
         response.Images.AddRange(Volatile.Read(ref _images));
         return response;
@@ -79,12 +96,46 @@ internal sealed class StatusReport(NodeSelf self, NodeCluster cluster, PeerTable
         }
         catch (StoreUnavailableException e)
         {
+            await TryReadReplicaAsync(cancellationToken).ConfigureAwait(false);
             return e.Message;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
+            await TryReadReplicaAsync(cancellationToken).ConfigureAwait(false);
             return "The cluster store did not answer in time.";
         }
+    }
+
+    private async Task TryReadReplicaAsync(CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(ReplicaPatience);
+        try
+        {
+            Volatile.Write(ref _vms, await cluster.Vms.ListReplicaAsync(patience.Token).ConfigureAwait(false));
+            Volatile.Write(ref _images, await cluster.Images.ListReplicaAsync(patience.Token).ConfigureAwait(false));
+        }
+        catch (Exception e) when (e is StoreUnavailableException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            // What was known last stays.
+        }
+    }
+
+    private void AddRaft(StatusResponse response, IReadOnlyDictionary<EndpointId, RaftReport> reports)
+    {
+        KeyValuePair<EndpointId, RaftReport>? leader = RaftReports.FindLeader(reports);
+        foreach (NodeStatus node in response.Nodes)
+        {
+            if (!EndpointId.TryFromBytes(node.Member.Node.EndpointId.Span, out EndpointId id))
+                continue;
+            if (reports.TryGetValue(id, out RaftReport? report))
+                node.Raft = raft.ToStatus(id, report, leader?.Value);
+            if (id == leader?.Key)
+                response.Leader = node.Member.Node.Name;
+        }
+
+        response.RaftTerm = leader?.Value.Term ?? 0;
+        response.RaftAppliedIndex = leader?.Value.AppliedIndex ?? 0;
     }
 
     private NodeStatus Self(Member member) => new()

@@ -6,95 +6,130 @@ using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
 using Blixard.V1;
-using Google.Protobuf;
 using Iroh;
+using Microsoft.Extensions.Logging;
 
 namespace Blixard.Node.Startup;
 
-/// <summary>Asks a cluster's server to let this node in: by key if it can be dialled, else over gRPC.</summary>
-internal sealed class Joiner(JoinTicket ticket, NodeSelf self, NodeCertificateSource certificate, TimeProvider time, RpcMetrics metrics)
+/// <summary>Asks a cluster's servers to let this node in, one after the other: by key if they can be dialled, else over gRPC.</summary>
+internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certificate, TimeProvider time, RpcMetrics metrics, ILogger<Joiner> logger)
 {
     // A server that is there answers within a second; a dial to nobody takes its own, longer time.
     private static readonly TimeSpan DialTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(15);
+
+    // A server waits itself for a moment in which Raft takes a new member in before it says that it cannot now.
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(20);
+
+    // Raft takes one new server in at a time and waits 5 s after each change; so long the servers before us may take.
+    private static readonly TimeSpan PatienceMax = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Joins.</summary>
+    /// <param name="servers">Whom to ask.</param>
+    /// <param name="request">What to ask; the node's facts are filled in.</param>
     /// <param name="endpoint">This node's P2P endpoint; null while it has none.</param>
     /// <param name="cancellationToken">Gives it up.</param>
-    /// <returns>All members.</returns>
-    /// <exception cref="NodeStartException">Refused: the server said no. Unreachable: it was found nowhere; the message says where it was looked for.</exception>
-    public async Task<IReadOnlyList<Member>> JoinAsync(IrohEndpoint? endpoint, CancellationToken cancellationToken)
+    /// <exception cref="NodeStartException">Refused: a server said no. Unreachable: none was found, or none could let us in; the message
+    /// says what was tried.</exception>
+    public async Task<JoinResponse> JoinAsync(
+        IReadOnlyList<TicketServer> servers, JoinRequest request, IrohEndpoint? endpoint, CancellationToken cancellationToken)
     {
-        var tried = new List<string>();
-        if (endpoint is null)
-            tried.Add("P2P is not ready on this node");
-        else if (!ticket.Server.DirectAddresses.Any())
-            tried.Add("the ticket holds no P2P address");
-        else if (await TryP2pAsync(endpoint, tried, cancellationToken).ConfigureAwait(false) is { } members)
-            return members;
+        request.Node = self.ToInfo();
+        request.P2PNodeAddr = self.ToAddress();
+        long started = time.GetTimestamp();
+        while (true)
+        {
+            var tried = new List<Attempt>();
+            foreach (TicketServer server in servers)
+            {
+                if (await TryAsync(server, request, endpoint, tried, cancellationToken).ConfigureAwait(false) is { } response)
+                    return response;
+            }
 
-        if (ticket.GrpcAddress.Length == 0)
-            tried.Add("the ticket holds no gRPC address");
-        else if (await TryGrpcAsync(tried, cancellationToken).ConfigureAwait(false) is { } members)
-            return members;
-        throw new NodeStartException(
-            NodeStartFailure.Unreachable, $"The cluster's server {ticket.Server.Id.ToShortString()} could not be reached: {string.Join("; ", tried)}.");
+            string all = string.Join("; ", tried.Select(attempt => attempt.Text));
+            if (!tried.Any(attempt => attempt.IsWorthAnother) || time.GetElapsedTime(started) > PatienceMax)
+            {
+                string who = servers.Count == 1 ? $"The cluster's server {servers[0].Address.Id.ToShortString()}" : $"None of the cluster's {servers.Count} servers";
+                throw new NodeStartException(
+                    NodeStartFailure.Unreachable,
+                    tried.Any(attempt => attempt.IsWorthAnother)
+                        ? $"The cluster could not let this node in within {PatienceMax.TotalSeconds:0} s: {all}. The same command goes on where this one ended."
+                        : $"{who} could {(servers.Count == 1 ? "not " : "")}be reached: {all}.");
+            }
+
+            LogWaiting(all);
+            await Task.Delay(RetryDelay, time, cancellationToken).ConfigureAwait(false);
+        }
     }
 
-    private async Task<IReadOnlyList<Member>?> TryP2pAsync(IrohEndpoint endpoint, List<string> tried, CancellationToken cancellationToken)
+    private async Task<JoinResponse?> TryAsync(
+        TicketServer server, JoinRequest request, IrohEndpoint? endpoint, List<Attempt> tried, CancellationToken cancellationToken)
+    {
+        int before = tried.Count;
+        if (endpoint is null)
+            tried.Add(new Attempt("P2P is not ready on this node", false));
+        else if (!server.Address.DirectAddresses.Any())
+            tried.Add(new Attempt("the ticket holds no P2P address", false));
+        else if (await TryP2pAsync(server, request, endpoint, tried, cancellationToken).ConfigureAwait(false) is { } response)
+            return response;
+
+        // A server that was reached and cannot let us in now says the same on the other way.
+        if (tried.Skip(before).Any(attempt => attempt.IsWorthAnother))
+            return null;
+        if (server.GrpcAddress.Length > 0)
+            return await TryGrpcAsync(server, request, tried, cancellationToken).ConfigureAwait(false);
+        tried.Add(new Attempt("the ticket holds no gRPC address", false));
+        return null;
+    }
+
+    private async Task<JoinResponse?> TryP2pAsync(
+        TicketServer server, JoinRequest request, IrohEndpoint endpoint, List<Attempt> tried, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(DialTimeout);
         try
         {
             await using GuestConnection connection = await GuestConnection.ConnectAsync(
-                endpoint, ticket.Server, time, metrics, patience.Token).ConfigureAwait(false);
-            return await CallAsync(connection.Caller, "over P2P", tried, cancellationToken).ConfigureAwait(false);
+                endpoint, server.Address, time, metrics, patience.Token).ConfigureAwait(false);
+            return await CallAsync(connection.Caller, request, "over P2P", tried, cancellationToken).ConfigureAwait(false);
         }
         catch (IrohConnectException e)
         {
-            tried.Add($"over P2P: {e.Message.TrimEnd('.')}");
+            tried.Add(new Attempt($"over P2P: {e.Message.TrimEnd('.')}", false));
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            tried.Add($"over P2P: nobody answered at {string.Join(", ", ticket.Server.DirectAddresses)} within {DialTimeout.TotalSeconds:0} s");
+            tried.Add(new Attempt(
+                $"over P2P: nobody answered at {string.Join(", ", server.Address.DirectAddresses)} within {DialTimeout.TotalSeconds:0} s", false));
         }
 
         return null;
     }
 
-    private async Task<IReadOnlyList<Member>?> TryGrpcAsync(List<string> tried, CancellationToken cancellationToken)
+    private async Task<JoinResponse?> TryGrpcAsync(TicketServer server, JoinRequest request, List<Attempt> tried, CancellationToken cancellationToken)
     {
         using var caller = new GrpcCaller(
             new GrpcCallerOptions
             {
-                Address = ticket.GrpcAddress,
-                ExpectedEndpointId = ticket.Server.Id.Span.ToArray(),
+                Address = server.GrpcAddress,
+                ExpectedEndpointId = server.Address.Id.Span.ToArray(),
                 Certificate = certificate,
             },
             time, metrics);
-        return await CallAsync(caller, $"over gRPC at {ticket.GrpcAddress}", tried, cancellationToken).ConfigureAwait(false);
+        return await CallAsync(caller, request, $"over gRPC at {server.GrpcAddress}", tried, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<IReadOnlyList<Member>?> CallAsync(IRpcCaller caller, string way, List<string> tried, CancellationToken cancellationToken)
+    private static async Task<JoinResponse?> CallAsync(
+        IRpcCaller caller, JoinRequest request, string way, List<Attempt> tried, CancellationToken cancellationToken)
     {
-        var request = new JoinRequest { Token = ByteString.CopyFrom(ticket.Secret.Span), Node = self.ToInfo(), P2PNodeAddr = self.ToAddress() };
-        request.Node.Role = NodeRole.Unspecified;
         try
         {
-            JoinResponse response = await caller.CallAsync(
-                ClusterMethods.Join, request, RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
-            return response.Members;
-        }
-        catch (RpcException e) when (e.StatusCode == RpcStatusCode.Unauthenticated && e.Stage == RpcFailureStage.Answered)
-        {
-            // The token may have been used up by ourselves, when we were killed before we could note that we are in.
-            return await TryAsMemberAsync(caller, cancellationToken).ConfigureAwait(false)
-                ?? throw new NodeStartException(NodeStartFailure.Refused, e.Message, e);
+            return await caller.CallAsync(ClusterMethods.Join, request, RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
         }
         catch (RpcException e) when (e.IsTransportFailure || e.StatusCode is RpcStatusCode.DeadlineExceeded or RpcStatusCode.Unavailable)
         {
-            tried.Add($"{way}: {e.Message}");
+            tried.Add(new Attempt(
+                $"{way}: {e.Message.TrimEnd('.')}", e is { Stage: RpcFailureStage.Answered, StatusCode: RpcStatusCode.Unavailable or RpcStatusCode.DeadlineExceeded }));
             return null;
         }
         catch (RpcException e)
@@ -103,20 +138,9 @@ internal sealed class Joiner(JoinTicket ticket, NodeSelf self, NodeCertificateSo
         }
     }
 
-    private async Task<IReadOnlyList<Member>?> TryAsMemberAsync(IRpcCaller caller, CancellationToken cancellationToken)
-    {
-        try
-        {
-            StatusResponse status = await caller.CallAsync(
-                ClusterMethods.Status, new StatusRequest(), RpcCallOptions.Within(CallTimeout), cancellationToken).ConfigureAwait(false);
-            Member[] members = [.. status.Nodes.Select(node => node.Member)];
-            return members.Any(member => member.Node.Name == self.Name && self.Id is { } id && member.Node.EndpointId.Span.SequenceEqual(id.Span))
-                ? members
-                : null;
-        }
-        catch (RpcException)
-        {
-            return null;
-        }
-    }
+    [LoggerMessage(EventId = 6301, EventName = "JoinWaits", Level = LogLevel.Warning, Message = "The cluster cannot let this node in yet, and is asked again: {Reason}")]
+    private partial void LogWaiting(string reason);
+
+    // What one way to one server brought, and whether the same call may succeed soon.
+    private readonly record struct Attempt(string Text, bool IsWorthAnother);
 }

@@ -1,6 +1,8 @@
 using System.Net;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
+using Blixard.Cluster.Tokens;
+using Blixard.Etcd.Process;
 using Blixard.Images;
 using Blixard.MicroVm.Hosting;
 using Blixard.MicroVm.Model;
@@ -12,6 +14,7 @@ using Blixard.Node.Membership;
 using Blixard.Node.Metrics;
 using Blixard.Node.P2p;
 using Blixard.Node.Peers;
+using Blixard.Node.Raft;
 using Blixard.Node.Services;
 using Blixard.Node.Storage;
 using Blixard.Node.Vms;
@@ -21,6 +24,7 @@ using Blixard.Rpc.Identity;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Services;
 using Blixard.V1;
+using Google.Protobuf;
 using Iroh.Base;
 using Iroh.Cryptography;
 using Microsoft.AspNetCore.Connections;
@@ -37,6 +41,9 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     // How often a key file that could not be read is looked at again: somebody is repairing it.
     private static readonly TimeSpan KeyInterval = TimeSpan.FromSeconds(2);
 
+    // An etcd that has nobody to wait for serves within a second; a full replay of its log takes several on a slow disk.
+    private static readonly TimeSpan ServingLimit = TimeSpan.FromSeconds(60);
+
     private readonly NodeOptions _options;
     private readonly DataDirectory _directory;
     private readonly NodeMemory _memory;
@@ -49,7 +56,10 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private NodeCertificateSource? _certificate;
     private IPEndPoint? _grpcAddress;
+    private RaftHost? _raft;
+    private NodeStore? _store;
     private NodeCluster? _cluster;
+    private MemberKeeper? _keeper;
     private IDisposable? _following;
     private RpcDispatcher? _dispatcher;
     private GrpcServer? _grpc;
@@ -60,6 +70,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private VmLoop? _vms;
     private NodeVitals? _vitals;
     private Task _waitingForKey = Task.CompletedTask;
+    private Task _noticing = Task.CompletedTask;
 
     private NodeComposition(NodeOptions options, StartPlan plan, DataDirectory directory, NodeMemory memory, ILoggerFactory loggers, TimeProvider time)
     {
@@ -119,6 +130,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _waitingForKey.ConfigureAwait(false);
+        await _noticing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
         string reason = Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped";
@@ -136,12 +148,21 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             await _publisher.DisposeAsync().ConfigureAwait(false);
         if (_probe is not null)
             await _probe.DisposeAsync().ConfigureAwait(false);
+        // While the tunnels still stand: a leader hands its office over.
+        if (_raft is not null)
+            await _raft.DisposeAsync().ConfigureAwait(false);
+        if (_departure is { HasLeft: true })
+            _directory.PutEtcdAway();
         await _p2p.DisposeAsync().ConfigureAwait(false);
         if (_grpc is not null)
             await _grpc.DisposeAsync().ConfigureAwait(false);
         _following?.Dispose();
+        if (_keeper is not null)
+            await _keeper.DisposeAsync().ConfigureAwait(false);
         if (_cluster is not null)
             await _cluster.DisposeAsync().ConfigureAwait(false);
+        if (_store is not null)
+            await _store.DisposeAsync().ConfigureAwait(false);
         _peers.Dispose();
         _certificate?.Dispose();
         await _metrics.DisposeAsync().ConfigureAwait(false);
@@ -159,11 +180,14 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             await BindAsync(key, cancellationToken).ConfigureAwait(false);
         else
             LoseKey(problem);
-        if (plan.Ticket is { } ticket)
-            await JoinAsync(ticket, key, problem, cancellationToken).ConfigureAwait(false);
-
-        _cluster = new NodeCluster(OpenStore(plan.IsServer), plan.IsServer, _time, _loggers);
-        _vms = Compose(_cluster);
+        JoinResponse? joined = plan.Join is { } join ? await JoinAsync(join, key, problem, cancellationToken).ConfigureAwait(false) : null;
+        IReadOnlyList<Member> known = LoadMembers();
+        if (plan.IsServer && (joined?.Store.Engine ?? plan.Engine) == StoreEngine.Etcd)
+            _raft = await StartRaftAsync(joined, known, key, problem, cancellationToken).ConfigureAwait(false);
+        _store = OpenStore(plan.IsServer, known);
+        _cluster = new NodeCluster(_store.Store, _store.IsOnlyHere, known, _time, _loggers);
+        _keeper = new MemberKeeper(_directory.MembersPath, _memory, () => _cluster.Directory.Current.Values, Events);
+        _vms = Compose(_cluster, _store);
         _vms.Start(await OpenHostAsync(_vms, cancellationToken).ConfigureAwait(false));
         _following = _cluster.Directory.Subscribe(OnMembers);
         _api = await GrpcServer.StartAsync(
@@ -171,7 +195,9 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         await _metrics.StartAsync(_options, Self.Name, () => Self.P2p.State == P2pState.Degraded ? Self.P2p.Reason : "", _ => Task.FromResult(""), _loggers, cancellationToken).ConfigureAwait(false);
         if (key is not null)
             await ServeOthersAsync(key, cancellationToken).ConfigureAwait(false);
-        else
+        if (key is not null && joined is not null && _raft is not null)
+            await _raft.WaitUntilServingAsync(ServingLimit, cancellationToken).ConfigureAwait(false);
+        if (key is null)
             _waitingForKey = Task.Run(WaitForKeyAsync, CancellationToken.None);
         Events.Publish(new ReadyEvent(
             Self.Name, Self.Id?.ToString(), Self.GrpcAddress is { Length: > 0 } grpc ? grpc : null, HttpAddress, _directory.ApiSocketPath, ClusterId,
@@ -197,32 +223,100 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         Events.Publish(new WarningEvent(problem));
     }
 
-    private async Task JoinAsync(Cluster.Tokens.JoinTicket ticket, SecretKey? key, string problem, CancellationToken cancellationToken)
+    private async Task<JoinResponse> JoinAsync(NodeStart.Join join, SecretKey? key, string problem, CancellationToken cancellationToken)
     {
         if (key is null)
             throw new NodeStartException(NodeStartFailure.Failed, problem);
-        var joiner = new Joiner(ticket, Self, _certificate!, _time, _metrics.Rpc);
-        IReadOnlyList<Member> members = await joiner.JoinAsync(_p2p.Endpoint, cancellationToken).ConfigureAwait(false);
-        ClusterId = ticket.ClusterId;
+        var request = new JoinRequest { Token = ByteString.CopyFrom(join.Ticket.Secret.Span), Replace = join.Replace ?? "" };
+        JoinResponse response = await CallServersAsync(join.Ticket.Servers, request, cancellationToken).ConfigureAwait(false);
+        MemberCache.Save(_directory.MembersPath, response.Members);
         _memory.Set(new NodeFile
         {
             Name = Self.Name,
-            ClusterId = ticket.ClusterId,
-            IsServer = false,
+            ClusterId = join.Ticket.ClusterId,
+            IsServer = Self.IsServer,
+            Engine = response.Store.Engine,
             EndpointId = Self.Id!.Value.ToString(),
-            Servers = KnownServers.From(members),
+            Servers = KnownServers.From(response.Members),
         });
+        return response;
     }
 
-    private IClusterStore OpenStore(bool isServer)
+    private Task<JoinResponse> CallServersAsync(IReadOnlyList<TicketServer> servers, JoinRequest request, CancellationToken cancellationToken) =>
+        new Joiner(Self, _certificate!, _time, _metrics.Rpc, _loggers.CreateLogger<Joiner>()).JoinAsync(servers, request, _p2p.Endpoint, cancellationToken);
+
+    /// <summary>Starts this server's etcd: as a new member, with the data that it has, or as the first of a new cluster.</summary>
+    private async Task<RaftHost> StartRaftAsync(
+        JoinResponse? joined, IReadOnlyList<Member> known, SecretKey? key, string problem, CancellationToken cancellationToken)
+    {
+        if (Self.Id is not { } id)
+            throw new NodeStartException(NodeStartFailure.Failed, problem);
+        EtcdStart start = new EtcdStart.Continue();
+        if (joined is null && !RaftHost.HasData(_directory.EtcdPath))
+        {
+            TicketServer[] others = [.. KnownServers.ToTicket(known, id)];
+            if (others.Length == 0)
+                start = new EtcdStart.NewCluster(await FoundAsync(id, cancellationToken).ConfigureAwait(false));
+            else if (key is null)
+                throw new NodeStartException(NodeStartFailure.Failed, problem);
+            else
+                joined = await CallServersAsync(others, new JoinRequest(), cancellationToken).ConfigureAwait(false);
+        }
+
+        if (joined is not null)
+            start = new EtcdStart.Join(joined.Store.RaftToken, [.. joined.Store.RaftMembers.Select(member => EndpointId.FromBytes(member.Span))]);
+        var options = new RaftHostOptions
+        {
+            Directory = _directory.EtcdPath,
+            Program = _options.EtcdProgram,
+            Self = id,
+            ClusterId = _memory.Current!.ClusterId,
+            Peers = _peers,
+            Events = Events,
+            Metrics = _metrics.Rpc,
+            Time = _time,
+            Loggers = _loggers,
+        };
+        RaftHost raft = await RaftHost.StartAsync(options, start, cancellationToken).ConfigureAwait(false);
+        // etcd looks for the others as soon as it runs.
+        var members = known.ToDictionary(member => EndpointId.FromBytes(member.Node.EndpointId.Span));
+        foreach ((EndpointId other, Member member) in members.Where(pair => pair.Key != id))
+            _peers.Put(other, member.Node.Name, member.Node.GrpcAddress);
+        raft.SetMembers(members);
+        return raft;
+    }
+
+    /// <summary>Decides on the id of a new cluster and remembers it, so that a node which is killed now goes on with the same.</summary>
+    private async Task<string> FoundAsync(EndpointId id, CancellationToken cancellationToken)
+    {
+        if (_memory.Current is { } file)
+            return file.ClusterId;
+        // Without an etcd there is no cluster to remember.
+        await RaftHost.RequireProgramAsync(_options.EtcdProgram, _time, cancellationToken).ConfigureAwait(false);
+        string clusterId = Members.NewClusterId(OperatingSystemRandomSource.Instance);
+        _memory.Set(new NodeFile { Name = Self.Name, ClusterId = clusterId, IsServer = true, Engine = StoreEngine.Etcd, EndpointId = id.ToString() });
+        return clusterId;
+    }
+
+    // Whom the node knew when it ran last: so it finds the servers, and they each other, before the store answers.
+    private IReadOnlyList<Member> LoadMembers()
+    {
+        IReadOnlyList<Member> members = MemberCache.Load(_directory.MembersPath, out string problem);
+        if (problem.Length > 0)
+            Events.Publish(new WarningEvent(problem));
+        return members.Count > 0 ? members : [.. KnownServers.ToMembers(_memory.Current?.Servers ?? [])];
+    }
+
+    private NodeStore OpenStore(bool isServer, IReadOnlyList<Member> known)
     {
         ClusterId = _memory.Current?.ClusterId ?? "";
+        if (_raft is not null)
+            return NodeStore.OpenShared(Self, _peers, _raft.Store, known, _time);
         if (isServer)
-            return SqliteStore.Open(_directory.StorePath, _time, OperatingSystemRandomSource.Instance);
-        if (_memory.Current is not { Servers: [KnownServer server, ..] })
+            return NodeStore.OpenSqlite(_directory.StorePath, _time);
+        if (!known.Any(member => member.Node.Role == NodeRole.Server))
             throw new NodeStartException(NodeStartFailure.Failed, $"{_directory.NodeFilePath} names no server of the cluster. Let the node join again.");
-        Peer peer = _peers.Put(EndpointId.Parse(server.EndpointId), server.Name, server.Grpc);
-        return new RemoteStore(peer.Channel, server.Name, _time);
+        return NodeStore.OpenShared(Self, _peers, null, known, _time);
     }
 
     private Task<VmHost> OpenHostAsync(VmLoop vms, CancellationToken cancellationToken)
@@ -232,31 +326,40 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             new VmHostOptions { DataDirectory = _directory.Path, Prepare = vms.PrepareAsync, Permit = vms.PermitAsync, TimeProvider = _time }, driver, cancellationToken);
     }
 
-    private VmLoop Compose(NodeCluster cluster)
+    private VmLoop Compose(NodeCluster cluster, NodeStore store)
     {
         var images = new NodeImages(Self, cluster, _peers, Events, ImageStore.Open(_directory.ImagesPath, _time), _time);
         _vitals = new NodeVitals(Self, cluster, _options.NodeTtl, _directory.GuardPath, Events, _time, _loggers);
         NodeLease lease = _vitals.Lease;
         var vms = new VmLoop(Self, cluster, images, lease, Events, _directory.VmsPath, _time);
-        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, () => ClusterId);
-        _departure = new Departure(Self, cluster, _memory, Lifetime, Events, async leaving =>
+        var reports = new RaftReports(Self, cluster.Directory, _peers, _raft);
+        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, reports, () => ClusterId, Engine);
+        _departure = new Departure(Self, cluster, _raft, reports, _peers, Engine, Forget, Lifetime, Events, async leaving =>
         {
             await vms.EndAllAsync(leaving).ConfigureAwait(false);
             await lease.RevokeAsync(leaving).ConfigureAwait(false);
         });
+        var entrance = new Entrance(cluster, _raft, reports, _departure, Engine);
         RpcServiceTable? table = null;
         List<RpcService> services =
         [
-            new ClusterService(Self, cluster, status, _departure, _time).Bind(),
+            new ClusterService(Self, cluster, status, entrance, _departure, Engine, _time).Bind(),
             new VmService(Self, cluster, status, _peers, () => vms.Host).Bind(),
             new ImageService(images, cluster).Bind(),
             new HealthService(() => table!.Names).Bind(),
             new LocalService(Lifetime).Bind(),
         ];
-        if (cluster.IsStoreHere)
-            services.Add(new StoreService(cluster.Store, _time).Bind());
+        if (_raft is not null)
+        {
+            services.AddRange(_raft.Services(cluster.Directory));
+            _raft.StartDuties(cluster.Members);
+            _ = EndWhenRemovedAsync(_raft, _departure);
+        }
+
+        // Others get what this node's own engine says and never what a third node says: no call goes round in circles.
+        services.Add(new StoreService(store.Own ?? store.Store, _time).Bind());
         table = new RpcServiceTable(services);
-        var authorizer = new MemberAuthorizer(cluster.Directory.IsMemberAsync);
+        var authorizer = new NodeAuthorizer(cluster.Directory, isStoreServed: store.Own is not null);
         _dispatcher = new RpcDispatcher(table, authorizer.AuthorizeAsync, _time, _metrics.Rpc, _loggers.CreateLogger<RpcDispatcher>());
         return vms;
     }
@@ -278,10 +381,14 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             throw new NodeStartException(NodeStartFailure.Failed, $"gRPC cannot be served at {_grpcAddress}: {why}", e);
         }
 
-        if (cluster.IsStoreHere)
+        bool isAlone = !cluster.Directory.Current.Any(pair => pair.Key != Self.Id && pair.Value.Node.Role == NodeRole.Server);
+        if (_raft is not null && isAlone)
+            await _raft.WaitUntilServingAsync(ServingLimit, cancellationToken).ConfigureAwait(false);
+        if (_store!.IsOnlyHere || (_raft is not null && isAlone))
         {
+            string newClusterId = _memory.Current?.ClusterId ?? Members.NewClusterId(OperatingSystemRandomSource.Instance);
             Admission admission = await cluster.Members.BootstrapAsync(
-                Self.ToInfo(), Self.ToAddress(), OperatingSystemRandomSource.Instance, cancellationToken).ConfigureAwait(false);
+                Self.ToInfo(), Self.ToAddress(), newClusterId, cancellationToken).ConfigureAwait(false);
             ClusterId = admission.ClusterId;
         }
 
@@ -290,10 +397,18 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         RememberPort();
         Self.RecordChanged += RememberPort;
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
-        _p2p.Serve(key, cluster.Directory, runner, _peers, Self.IsServer ? null : _memory.Current?.Servers[0]);
+        _p2p.Serve(key, cluster.Directory, runner, _peers);
         _probe = new GrpcProbe(_peers, _time);
-        _vitals!.Start(key.PublicKey, () => _vms!.HasMovable, () => Self.IsServer);
+        _vitals!.Start(key.PublicKey, () => _vms!.HasMovable, () => _raft?.View.IsLeader ?? Self.IsServer);
+        if (!_store.IsOnlyHere)
+            _noticing = Task.Run(NoticeRemovalAsync, CancellationToken.None);
         _publisher = new RecordPublisher(Self, cluster.Members, Events, _time, _loggers.CreateLogger<RecordPublisher>());
+    }
+
+    private async Task NoticeRemovalAsync()
+    {
+        if (await RemovalNotice.WaitAsync(_cluster!.Directory, _peers, _time, _stopping.Token).ConfigureAwait(false))
+            _departure!.OnRemoved();
     }
 
     // The port under which others know this node is the first that is tried at the next start.
@@ -351,10 +466,27 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         }
     }
 
+    private string Engine() => _memory.Current?.Engine ?? StoreEngine.Sqlite;
+
+    private void Forget()
+    {
+        _keeper!.Forget();
+        _memory.Clear();
+    }
+
+    private static async Task EndWhenRemovedAsync(RaftHost raft, Departure departure)
+    {
+        await raft.Removed.ConfigureAwait(false);
+        await departure.OnRaftRemovedAsync().ConfigureAwait(false);
+    }
+
     private void OnMembers(MembersUpdate update)
     {
         _peers.OnMembers(update, Self.Id);
-        if (update.Changes.Any(change => change.Id == Self.Id && change.Kind == MemberChangeKind.Removed))
+        _store!.OnMembers(update);
+        _raft?.SetMembers(_cluster!.Directory.Current);
+        // The first server of all is no member before it has written its record.
+        if (update.Changes.Any(change => change.Id == Self.Id && change.Kind == MemberChangeKind.Removed) && !(update.IsSnapshot && Self.IsServer))
             _departure!.OnRemoved();
         foreach (MemberChange change in update.Changes.Where(change => change.Id != Self.Id && !update.IsSnapshot))
         {
@@ -364,13 +496,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
                 Events.Publish(new MemberLeftEvent(change.Member.Node.Name, change.Id.ToString()));
         }
 
-        if (Self.IsServer)
-            return;
-        IReadOnlyList<KnownServer> servers = KnownServers.From(
-            update.Changes.Where(change => change.Kind != MemberChangeKind.Removed).Select(change => change.Member));
-        if (servers.Count == 0)
-            return;
-        Note(file => file with { Servers = servers });
+        _keeper!.OnChanged();
     }
 
     [LoggerMessage(EventId = 6001, EventName = "KeyUnusable", Level = LogLevel.Error, Message = "The node serves its local API only, and tries again: {Problem}")]

@@ -67,6 +67,17 @@ internal sealed class DataDirectory : IDisposable
         }
     }
 
+    /// <summary>Puts the data of an etcd that is of no cluster any more aside, as <c>etcd.left-N</c>; nothing if there are none.</summary>
+    public void PutEtcdAway()
+    {
+        if (!Directory.Exists(EtcdPath))
+            return;
+        int number = 1;
+        while (Directory.Exists($"{EtcdPath}.left-{number}"))
+            number++;
+        Directory.Move(EtcdPath, $"{EtcdPath}.left-{number}");
+    }
+
     public void Dispose() => _lock.Dispose();
 
     private static DataDirectory Take(string path, FileStream held)

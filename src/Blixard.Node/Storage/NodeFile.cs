@@ -29,7 +29,7 @@ internal sealed record NodeFile
     /// <summary>The gRPC port it had last; 0 = none yet.</summary>
     public int GrpcPort { get; init; }
 
-    /// <summary>Where the store is reached after a restart; empty for a server.</summary>
+    /// <summary>The servers of the cluster, itself among them if it is one. The list of all members tells more and is used if it can be read.</summary>
     public IReadOnlyList<KnownServer> Servers { get; init; } = [];
 
     /// <summary>Reads the file; null if there is none.</summary>

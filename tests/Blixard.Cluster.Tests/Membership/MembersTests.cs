@@ -20,7 +20,7 @@ public class MembersTests
         Assert.True(Guid.TryParse(first.ClusterId, out _));
         Assert.Equal(NodeRole.Server, first.Member.Node.Role);
         temporary.Time.Advance(TimeSpan.FromDays(1));
-        Admission again = await temporary.Members.BootstrapAsync(TemporaryStore.Node(1), null, new SeededRandomSource(99));
+        Admission again = await temporary.Members.BootstrapAsync(TemporaryStore.Node(1), null, Members.NewClusterId(new SeededRandomSource(99)));
         Assert.Equal(first.ClusterId, again.ClusterId);
         Assert.Equal(first.Member.JoinedAt, again.Member.JoinedAt);
         Assert.Single(again.Members);

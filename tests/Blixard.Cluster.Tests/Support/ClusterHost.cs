@@ -69,7 +69,7 @@ internal sealed class ClusterHost : IAsyncDisposable
         {
             Blixard.V1.EndpointAddress address = MemberAddress.ToMessage(endpoint.Address);
             if (number == 1)
-                await temporary.Members.BootstrapAsync(TemporaryStore.Node(1), address, new SeededRandomSource(2));
+                await temporary.Members.BootstrapAsync(TemporaryStore.Node(1), address, TemporaryStore.ClusterId);
             else
                 await temporary.Members.JoinAsync((await temporary.Tokens.CreateAsync(NodeRole.Worker)).Secret, TemporaryStore.Node(number), address);
         }

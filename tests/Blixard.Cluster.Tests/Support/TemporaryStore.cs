@@ -29,6 +29,9 @@ internal sealed class TemporaryStore : IAsyncDisposable
 
     public Members Members { get; }
 
+    /// <summary>The cluster that a test has if it bootstraps one.</summary>
+    public static string ClusterId { get; } = Members.NewClusterId(new SeededRandomSource(2));
+
     public static SecretKey Key(int number) => SecretKey.FromBytes([.. Enumerable.Repeat((byte)number, 32)]);
 
     public static EndpointId Id(int number) => Key(number).PublicKey;
@@ -41,7 +44,7 @@ internal sealed class TemporaryStore : IAsyncDisposable
         Capacity = new NodeCapacity { Vcpus = 4, MemoryMib = 4096 },
     };
 
-    public Task<Admission> BootstrapAsync(int number = 1) => Members.BootstrapAsync(Node(number), null, new SeededRandomSource(2));
+    public Task<Admission> BootstrapAsync(int number = 1) => Members.BootstrapAsync(Node(number), null, ClusterId);
 
     public async Task<Admission> JoinAsync(int number, string? name = null) =>
         await Members.JoinAsync((await Tokens.CreateAsync(NodeRole.Worker)).Secret, Node(number, name), null);

@@ -11,8 +11,11 @@ public class JoinTicketTests
 
     private static readonly JoinTicket s_ticket = new(
         "6f1c2a34-0000-4000-8000-000000000001",
-        new EndpointAddress(SecretKey.FromBytes(s_secret).PublicKey, [TransportAddress.Ip(IPEndPoint.Parse("192.0.2.7:4433"))]),
-        "192.0.2.7:7000",
+        [
+            new TicketServer(
+                new EndpointAddress(SecretKey.FromBytes(s_secret).PublicKey, [TransportAddress.Ip(IPEndPoint.Parse("192.0.2.7:4433"))]), "192.0.2.7:7000"),
+            new TicketServer(new EndpointAddress(SecretKey.FromBytes(new byte[32]).PublicKey, []), ""),
+        ],
         s_secret);
 
     [Fact]
@@ -20,8 +23,7 @@ public class JoinTicketTests
     {
         Assert.True(JoinTicket.TryParse(s_ticket.ToString(), out JoinTicket? read, out _));
         Assert.Equal(s_ticket.ClusterId, read.ClusterId);
-        Assert.Equal(s_ticket.Server, read.Server);
-        Assert.Equal(s_ticket.GrpcAddress, read.GrpcAddress);
+        Assert.Equal(s_ticket.Servers, read.Servers);
         Assert.Equal(s_secret, read.Secret.ToArray());
     }
 

@@ -51,12 +51,14 @@ public sealed class NodeOptionsTests
             ["BLIXARD_MEMORY_MIB"] = "1024",
             ["BLIXARD_LABELS"] = "zone=a,disk=",
             ["BLIXARD_QEMU"] = "/q",
+            ["BLIXARD_ETCD"] = "/e",
         };
 
         NodeOptions options = NodeEnvironment.Apply(new NodeOptions(), variables.GetValueOrDefault);
 
         Assert.Equal(("n", "/d", false, 3, 1024L, "/q"), (options.Name, options.DataDirectory, options.P2p, options.Vcpus, options.MemoryMib, options.QemuProgram));
         Assert.Equal([7, 8], options.Bind.Select(address => address.Port));
+        Assert.Equal("/e", options.EtcdProgram);
         Assert.Equal(9, options.Grpc.Port);
         Assert.Equal("a", options.Labels["zone"]);
         Assert.Equal("", options.Labels["disk"]);

@@ -16,6 +16,21 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<TestNode> JoinAsync(string name, TestNode through, Func<NodeOptions, NodeOptions>? change = null) =>
         await StartAsync(name, new NodeStart.Join(await through.CreateTicketAsync()), change);
 
+    public Task<TestNode> UpEtcdAsync(string name, Func<NodeOptions, NodeOptions>? change = null) => StartAsync(name, new NodeStart.Up("etcd"), change);
+
+    public async Task<TestNode> JoinServerAsync(string name, TestNode through, Func<NodeOptions, NodeOptions>? change = null, string? replace = null) =>
+        await StartAsync(name, new NodeStart.Join(await through.CreateTicketAsync(role: V1.NodeRole.Server), AsServer: true, replace), change);
+
+    /// <summary>Three servers that all vote.</summary>
+    public async Task<(TestNode One, TestNode Two, TestNode Three)> UpThreeAsync(Func<NodeOptions, NodeOptions>? change = null)
+    {
+        TestNode one = await UpEtcdAsync("one", change);
+        TestNode two = await JoinServerAsync("two", one, change);
+        TestNode three = await JoinServerAsync("three", one, change);
+        await three.UntilAsync(status => status.Nodes.Count(node => node.Raft is { Healthy: true, Role: V1.RaftRole.Leader or V1.RaftRole.Follower }) == 3, "three voters");
+        return (one, two, three);
+    }
+
     public async Task<TestNode> StartAsync(string name, NodeStart start, Func<NodeOptions, NodeOptions>? change = null)
     {
         NodeOptions options = TestNode.Options(this, name);

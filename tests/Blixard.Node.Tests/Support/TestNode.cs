@@ -37,7 +37,8 @@ internal sealed class TestNode : IAsyncDisposable
 
     public static async Task<TestNode> StartAsync(NodeOptions options, NodeStart start)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        // A server may have to wait until Raft takes it in.
+        using var patience = new CancellationTokenSource(Patience * 2);
         return new TestNode(await BlixardNode.StartAsync(options, start, TestLog.Factory, patience.Token));
     }
 
@@ -48,9 +49,9 @@ internal sealed class TestNode : IAsyncDisposable
 
     public Task<StatusResponse> StatusAsync() => CallAsync(ClusterMethods.Status, new StatusRequest());
 
-    public async Task<JoinTicket> CreateTicketAsync(TimeSpan? ttl = null)
+    public async Task<JoinTicket> CreateTicketAsync(TimeSpan? ttl = null, NodeRole role = NodeRole.Worker)
     {
-        var request = new CreateTokenRequest();
+        var request = new CreateTokenRequest { Role = role };
         if (ttl is { } time)
             request.Ttl = Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(time);
         CreateTokenResponse token = await CallAsync(ClusterMethods.CreateToken, request);
