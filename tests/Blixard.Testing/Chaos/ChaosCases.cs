@@ -40,9 +40,8 @@ public static class ChaosCases
         Program = Path.Combine(programs, "blixard.dll"),
         VmProgram = Path.Combine(programs, "Blixard.FakeQemu.dll"),
         Workers = [Worker],
-        NodeOptions = ["--node-ttl", "3"],
         OptionsOf = new Dictionary<string, IReadOnlyList<string>> { [Worker] = ["--memory", "65536"] },
-        Environment = new Dictionary<string, string> { ["BLIXARD_MEMORY_MIB"] = "2048", ["BLIXARD_VCPUS"] = "8" },
+        Environment = new Dictionary<string, string> { ["BLIXARD_MEMORY_MIB"] = "2048", ["BLIXARD_VCPUS"] = "8", ["BLIXARD_NODE_TTL"] = "3" },
         Disks = new Dictionary<string, int> { [SmallDiskServer] = SmallDiskMib },
     };
 }

@@ -2,6 +2,7 @@ using Blixard.Cluster.Store;
 using Blixard.Rpc.Calls;
 using Blixard.Testing.Namespaces;
 using Blixard.V1;
+using Iroh.Cryptography;
 
 namespace Blixard.Testing.Chaos;
 
@@ -42,6 +43,7 @@ public sealed class ChaosCluster : IAsyncDisposable
     private readonly ChaosClusterOptions _options;
     private readonly Dictionary<string, LabNode> _nodes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LabDisk> _disks = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, RemoteStore> _stores = new(StringComparer.Ordinal);
 
     private ChaosCluster(NetworkLab lab, ChaosClusterOptions options) => (Lab, _options) = (lab, options);
 
@@ -109,10 +111,13 @@ public sealed class ChaosCluster : IAsyncDisposable
             await node.UntilStatusAsync(status => ClusterView.IsWhole(status, _nodes.Keys), "the cluster whole: every member ready, everything over P2P").ConfigureAwait(false);
     }
 
-    /// <summary>A store as a node's local users have it: the servers' local APIs, that of <paramref name="first"/> preferred.
+    /// <summary>A store as a node has it: any server answers for it, <paramref name="first"/> preferred, each asked through its local API.
     /// The caller disposes it.</summary>
-    public IClusterStore OpenStore(string first) =>
-        new RemoteStore(_nodes[first].Api, first, TimeProvider.System);
+    public IClusterStore OpenStore(string first)
+    {
+        IClusterStore[] candidates = [_stores[first], .. _options.Servers.Where(name => name != first).Select(name => _stores[name])];
+        return new FailoverStore(() => candidates, TimeProvider.System, OperatingSystemRandomSource.Instance);
+    }
 
     /// <summary>The server that leads; waits until one does.</summary>
     public async Task<LabNode> FindLeaderAsync()
@@ -170,6 +175,8 @@ public sealed class ChaosCluster : IAsyncDisposable
     /// <summary>Ends every node and removes the network.</summary>
     public async ValueTask DisposeAsync()
     {
+        foreach (RemoteStore store in _stores.Values)
+            await store.DisposeAsync().ConfigureAwait(false);
         foreach (LabNode node in Nodes)
             await node.DisposeAsync().ConfigureAwait(false);
         await Lab.DisposeAsync().ConfigureAwait(false);
@@ -199,5 +206,6 @@ public sealed class ChaosCluster : IAsyncDisposable
         }
 
         _nodes[name] = node;
+        _stores[name] = new RemoteStore(node.Api, name, TimeProvider.System);
     }
 }

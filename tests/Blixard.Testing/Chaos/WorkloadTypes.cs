@@ -31,5 +31,5 @@ public sealed record WorkloadOptions
     public int Registers { get; init; } = 3;
 
     /// <summary>When a client gives a step up and goes on. Longer than a store takes to turn to another server.</summary>
-    public TimeSpan StepLimit { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan StepLimit { get; init; } = TimeSpan.FromSeconds(10);
 }
