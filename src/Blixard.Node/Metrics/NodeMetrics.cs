@@ -15,6 +15,7 @@ internal sealed class NodeMetrics : IAsyncDisposable
     {
         _reader = new MeterReader(Meters);
         Rpc = new RpcMetrics(Meters);
+        Raft = new RaftMetrics(Meters);
     }
 
     /// <summary>Makes the node's meters.</summary>
@@ -22,6 +23,9 @@ internal sealed class NodeMetrics : IAsyncDisposable
 
     /// <summary>The numbers of calls and tunnels.</summary>
     public RpcMetrics Rpc { get; }
+
+    /// <summary>The numbers of this server's part in Raft, if it has one.</summary>
+    public RaftMetrics Raft { get; }
 
     /// <summary>Where the pages are; null if they are not served.</summary>
     public IPEndPoint? Address => _pages?.Address;
@@ -44,7 +48,11 @@ internal sealed class NodeMetrics : IAsyncDisposable
         {
             _pages = await HttpPages.StartAsync(
                 address,
-                async token => MetricsText.Render(_reader.Read()) + await others(token).ConfigureAwait(false),
+                async token =>
+                {
+                    string text = await others(token).ConfigureAwait(false);
+                    return MetricsText.Render(_reader.Read()) + text;
+                },
                 trouble, loggers, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -1,9 +1,11 @@
 using Blixard.Cluster.Membership;
 using Blixard.Etcd.Client;
 using Blixard.Etcd.Membership;
+using Blixard.Etcd.Metrics;
 using Blixard.Etcd.Process;
 using Blixard.Etcd.Store;
 using Blixard.Node.Events;
+using Blixard.Node.Metrics;
 using Blixard.Node.Peers;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
@@ -39,6 +41,12 @@ internal sealed record RaftHostOptions
     /// <summary>Where tunnels are counted.</summary>
     public required RpcMetrics Metrics { get; init; }
 
+    /// <summary>Where this server's part in Raft is told as numbers.</summary>
+    public required RaftMetrics RaftMetrics { get; init; }
+
+    /// <summary>Whether etcd's numbers are read again and again, for somebody who does not ask for them; else only when asked.</summary>
+    public bool FollowsNumbers { get; init; }
+
     public required TimeProvider Time { get; init; }
 
     public required ILoggerFactory Loggers { get; init; }
@@ -48,6 +56,9 @@ internal sealed record RaftHostOptions
 /// a leader has to do. Thread-safe.</summary>
 internal sealed class RaftHost : IAsyncDisposable
 {
+    // Collectors take a value a minute; etcd's page has 150 KB.
+    private static readonly TimeSpan s_countInterval = TimeSpan.FromSeconds(15);
+
     private readonly RaftHostOptions _options;
     private readonly EtcdServer _server;
     private readonly EtcdClient _client;
@@ -57,6 +68,7 @@ internal sealed class RaftHost : IAsyncDisposable
     private readonly TaskCompletionSource<string> _removed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _following;
     private readonly Task _compacting;
+    private readonly Task _counting;
     private RaftDuties? _duties;
     private IReadOnlyDictionary<EndpointId, string> _names = new Dictionary<EndpointId, string>();
 
@@ -69,6 +81,7 @@ internal sealed class RaftHost : IAsyncDisposable
         Members = new EtcdMembership(_client, options.ClusterId, NameOf, options.Time);
         _observer = new RaftObserver(server, _client, options.Self, OnView, options.Time);
         _following = Task.Run(FollowAsync);
+        _counting = options.FollowsNumbers ? Task.Run(CountAsync) : Task.CompletedTask;
         _compacting = Task.Run(() => new EtcdCompactor(_client, options.Time).RunAsync(_stopping.Token));
     }
 
@@ -164,17 +177,21 @@ internal sealed class RaftHost : IAsyncDisposable
         new RpcService(RaftReflection.Descriptor, "Raft").Unary(RaftMethods.Report, (_, _) => Task.FromResult(View.Report)),
     ];
 
-    /// <summary>etcd's own numbers in the text format of Prometheus; "" while it does not answer.</summary>
-    public async Task<string> ReadMetricsAsync(CancellationToken cancellationToken)
+    /// <summary>Of etcd's own numbers those that an operator needs, in the text format of Prometheus; "" while it does not answer.</summary>
+    public async Task<string> ReadNumbersAsync(CancellationToken cancellationToken)
     {
+        EtcdPage page = EtcdPage.Empty;
         try
         {
-            return await _client.MetricsAsync(cancellationToken).ConfigureAwait(false);
+            page = EtcdPage.Parse(await _client.MetricsAsync(cancellationToken).ConfigureAwait(false));
         }
         catch (EtcdException)
         {
-            return "";
+            // Then there are none.
         }
+
+        _options.RaftMetrics.Update(page);
+        return page.Text;
     }
 
     /// <summary>Stops etcd in order, while the tunnels still stand, so that a leader hands its office over.</summary>
@@ -187,6 +204,7 @@ internal sealed class RaftHost : IAsyncDisposable
         await _server.DisposeAsync().ConfigureAwait(false);
         await _following.ConfigureAwait(false);
         await _compacting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _counting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _sockets.DisposeAsync().ConfigureAwait(false);
         await Store.DisposeAsync().ConfigureAwait(false);
         _client.Dispose();
@@ -203,16 +221,27 @@ internal sealed class RaftHost : IAsyncDisposable
         }
     }
 
+    private async Task CountAsync()
+    {
+        using var timer = new PeriodicTimer(s_countInterval, _options.Time);
+        while (await timer.WaitForNextTickAsync(_stopping.Token).ConfigureAwait(false))
+            await ReadNumbersAsync(_stopping.Token).ConfigureAwait(false);
+    }
+
     private string NameOf(EndpointId id) => Volatile.Read(ref _names).GetValueOrDefault(id) ?? id.ToShortString();
 
     private static string NameOf(EtcdServerState state) => state == EtcdServerState.BackingOff ? "backing-off" : state.ToString().ToLowerInvariant();
 
     private void OnView(RaftView before, RaftView now)
     {
+        _options.RaftMetrics.Update(new RaftNumbers(
+            now.Report.Term, now.Report.AppliedIndex, now.Leader is not null, now.IsLeader, now.Report.DbSize));
         // A member that does not answer for a moment says nothing about the leader.
         if (now.Report.Role == RaftRole.Unstarted || (now.Leader == before.Leader && now.Report.Term == before.Report.Term))
             return;
         string name = now.Leader is { } leader ? NameOf(leader) : "";
+        if (now.Leader is not null)
+            _options.RaftMetrics.LeaderChanged();
         _options.Events.Publish(new LeaderChangedEvent(name, now.Leader?.ToString(), now.Report.Term));
         if (now.IsLeader && !before.IsLeader)
             Volatile.Read(ref _duties)?.Look();

@@ -173,6 +173,11 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _stopping.Dispose();
     }
 
+    // What keeps this node from serving its cluster. P2P is not needed for it.
+    private string Trouble() => _raft?.View.Report is { Healthy: false } report ? $"Raft: {report.Reason}"
+        : Self.GrpcAddress.Length == 0 ? Self.P2p.Reason
+        : "";
+
     private async Task StartAsync(StartPlan plan, CancellationToken cancellationToken)
     {
         SecretKey? key = KeyLoader.TryLoad(_directory.KeyPath, _memory.Current?.EndpointId, out string problem);
@@ -192,7 +197,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _following = _cluster.Directory.Subscribe(OnMembers);
         _api = await GrpcServer.StartAsync(
             new GrpcServerOptions { UnixSocketPath = _directory.ApiSocketPath }, _dispatcher!, _loggers, cancellationToken).ConfigureAwait(false);
-        await _metrics.StartAsync(_options, Self.Name, () => Self.P2p.State == P2pState.Degraded ? Self.P2p.Reason : "", _ => Task.FromResult(""), _loggers, cancellationToken).ConfigureAwait(false);
+        await _metrics.StartAsync(
+            _options, Self.Name, Trouble, token => _raft?.ReadNumbersAsync(token) ?? Task.FromResult(""), _loggers, cancellationToken).ConfigureAwait(false);
         if (key is not null)
             await ServeOthersAsync(key, cancellationToken).ConfigureAwait(false);
         if (key is not null && joined is not null && _raft is not null)
@@ -274,6 +280,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             Peers = _peers,
             Events = Events,
             Metrics = _metrics.Rpc,
+            RaftMetrics = _metrics.Raft,
+            FollowsNumbers = _options.Otlp is not null,
             Time = _time,
             Loggers = _loggers,
         };
