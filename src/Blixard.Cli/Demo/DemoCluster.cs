@@ -19,6 +19,16 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
     /// <summary>The nodes that were started and have not left, in the order of their start.</summary>
     public IReadOnlyList<DemoNode> Nodes => _nodes;
 
+    /// <summary>The node with a name.</summary>
+    public DemoNode this[string name] => _nodes.First(node => node.Name == name);
+
+    /// <summary>Kills a node as if its machine had lost its power, and forgets it; its data stays.</summary>
+    public async Task KillAsync(DemoNode node)
+    {
+        node.Kill();
+        await RemoveAsync(node).ConfigureAwait(false);
+    }
+
     /// <summary>Starts a node and adds it.</summary>
     public async Task<DemoNode> StartAsync(string name, string[] command, CancellationToken cancellationToken)
     {

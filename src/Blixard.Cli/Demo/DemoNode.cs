@@ -18,6 +18,7 @@ internal sealed class DemoNode : IAsyncDisposable
     private DemoNode(string name, string directory, Process process, JsonNode ready, Task draining)
     {
         (Name, Directory, _process, Ready, _draining) = (name, directory, process, ready, draining);
+        ProcessId = process.Id;
         Api = LocalNode.Open(directory);
     }
 
@@ -32,7 +33,7 @@ internal sealed class DemoNode : IAsyncDisposable
     public GrpcCaller Api { get; }
 
     /// <summary>The process.</summary>
-    public int ProcessId => _process.Id;
+    public int ProcessId { get; }
 
     /// <summary>Whether the process may end: it was told to.</summary>
     public bool MayEnd { get; set; }
@@ -80,6 +81,13 @@ internal sealed class DemoNode : IAsyncDisposable
     /// <summary>The cluster as this node sees it.</summary>
     public Task<StatusResponse> StatusAsync(CancellationToken cancellationToken) =>
         Api.CallAsync(ClusterMethods.Status, new StatusRequest(), null, cancellationToken);
+
+    /// <summary>Kills the process.</summary>
+    public void Kill()
+    {
+        MayEnd = true;
+        _process.Kill();
+    }
 
     /// <summary>Waits for the process to end by itself.</summary>
     public Task WaitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);

@@ -19,26 +19,33 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     private static readonly TimeSpan s_stepLimit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan s_endLimit = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_pingTime = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_pollInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How often a node is asked whether what a step waits for is the case.</summary>
+    public static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
+
+    private readonly DemoRaft _raft = new(cluster);
 
     private delegate Task<(string Seen, JsonObject Facts)> Body(CancellationToken cancellationToken);
 
-    private DemoNode One => cluster.Nodes[0];
+    private DemoNode One => cluster["one"];
 
-    private DemoNode Two => cluster.Nodes[1];
+    private DemoNode Two => cluster["two"];
 
-    private DemoNode Three => cluster.Nodes.First(node => node.Name == "three");
+    private DemoNode Three => cluster["three"];
 
     /// <summary>Runs the steps in order; false if one failed, after which no more are run.</summary>
     public async Task<bool> RunAsync(CancellationToken cancellationToken) =>
-        await StepAsync("Start the first node", StartFirstAsync, cancellationToken).ConfigureAwait(false)
-        && await StepAsync("Two machines join with tickets", JoinAsync, cancellationToken).ConfigureAwait(false)
+        await StepAsync("Start the first server", StartFirstAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Two machines join with tickets, as servers", JoinAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Each learns the others' P2P addresses and links to them", LinkAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Pings travel over iroh", PingAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("Three servers vote; their Raft travels over iroh", _raft.AgreeAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Pack and add an image on node one", AddImageAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Ask node two for a microVM on node three", RunVmAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Node three fetches the image over iroh, verified", FetchAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The microVM boots; its console appears", BootAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("UDP is cut: Raft takes gRPC, then iroh again", _raft.CutAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("The leader is killed; the others go on", _raft.KillLeaderAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The microVM stops cleanly", StopAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Node two leaves and is gone from everybody's list", LeaveAsync, cancellationToken).ConfigureAwait(false);
 
@@ -89,7 +96,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
 
     private async Task<(string Seen, JsonObject Facts)> StartFirstAsync(CancellationToken cancellationToken)
     {
-        DemoNode node = await cluster.StartAsync("one", ["up"], cancellationToken).ConfigureAwait(false);
+        DemoNode node = await cluster.StartAsync("one", ["up", "--engine", "etcd"], cancellationToken).ConfigureAwait(false);
         return ($"one is {Text(node.Ready, "endpointId")[..10]}, process {node.ProcessId}, data in {node.Directory}", Facts(node));
     }
 
@@ -100,8 +107,8 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
         foreach (string name in new[] { "two", "three" })
         {
             CreateTokenResponse token =
-                await One.Api.CallAsync(ClusterMethods.CreateToken, new CreateTokenRequest(), null, cancellationToken).ConfigureAwait(false);
-            DemoNode node = await cluster.StartAsync(name, ["join", token.Ticket], cancellationToken).ConfigureAwait(false);
+                await One.Api.CallAsync(ClusterMethods.CreateToken, new CreateTokenRequest { Role = NodeRole.Server }, null, cancellationToken).ConfigureAwait(false);
+            DemoNode node = await cluster.StartAsync(name, ["join", token.Ticket, "--role", "server"], cancellationToken).ConfigureAwait(false);
             seen.AppendLine(CultureInfo.InvariantCulture, $"{name} is {Text(node.Ready, "endpointId")[..10]}, process {node.ProcessId}; its ticket began {token.Ticket[..24]}…");
             facts[name] = Facts(node);
         }
@@ -147,7 +154,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
                 }
             }
 
-            await Task.Delay(s_pollInterval, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(PollInterval, cancellationToken).ConfigureAwait(false);
         }
         while (Stopwatch.GetElapsedTime(start) < s_pingTime);
 
@@ -258,14 +265,15 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
         },
         cancellationToken);
 
-    private static async Task<StatusResponse> UntilAsync(DemoNode node, Func<StatusResponse, bool> condition, CancellationToken cancellationToken)
+    /// <summary>Asks a node for its status until it is as wanted.</summary>
+    public static async Task<StatusResponse> UntilAsync(DemoNode node, Func<StatusResponse, bool> condition, CancellationToken cancellationToken)
     {
         while (true)
         {
             StatusResponse status = await node.StatusAsync(cancellationToken).ConfigureAwait(false);
             if (condition(status))
                 return status;
-            await Task.Delay(s_pollInterval, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(PollInterval, cancellationToken).ConfigureAwait(false);
         }
     }
 
