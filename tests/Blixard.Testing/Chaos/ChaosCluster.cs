@@ -21,9 +21,6 @@ public sealed record ChaosClusterOptions
     /// <summary>"sqlite" or "etcd".</summary>
     public string Engine { get; init; } = "etcd";
 
-    /// <summary>Further options for every node.</summary>
-    public IReadOnlyList<string> NodeOptions { get; init; } = [];
-
     /// <summary>Further options for some nodes, by name.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> OptionsOf { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 
@@ -195,7 +192,7 @@ public sealed class ChaosCluster : IAsyncDisposable
         string directory = Path.Combine(Lab.Folder, name);
         if (_options.Disks.TryGetValue(name, out int sizeMib))
             _disks[name] = await Lab.MountDiskAsync(directory, sizeMib).ConfigureAwait(false);
-        var node = new LabNode(Lab[name], directory, _options.Program, [.. _options.NodeOptions, .. _options.OptionsOf.GetValueOrDefault(name, [])]);
+        var node = new LabNode(Lab[name], directory, _options.Program, _options.OptionsOf.GetValueOrDefault(name, []));
         foreach ((string variable, string value) in _options.Environment)
             node.Environment[variable] = value;
         if (_options.VmProgram is not null)

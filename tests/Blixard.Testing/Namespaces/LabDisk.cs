@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Blixard.Testing.Namespaces;
 
 /// <summary>A small disk of a <see cref="NetworkLab"/>. It goes with the lab.</summary>
@@ -27,12 +25,6 @@ public sealed class LabDisk
 
     /// <summary>Frees what <see cref="FillAsync"/> took.</summary>
     public void Free() => File.Delete(Path.Combine(Directory, BallastName));
-
-    /// <summary>The bytes that are left.</summary>
-    public long FreeBytes => new DriveInfo(Directory).AvailableFreeSpace;
-
-    /// <inheritdoc/>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Directory} ({FreeBytes} bytes free)");
 
     private static async Task WriteUntilFullAsync(FileStream ballast, ReadOnlyMemory<byte> block)
     {
