@@ -31,10 +31,11 @@ internal sealed class TestCluster : IAsyncDisposable
         return (one, two, three);
     }
 
-    public async Task<TestNode> StartAsync(string name, NodeStart start, Func<NodeOptions, NodeOptions>? change = null)
+    public async Task<TestNode> StartAsync(
+        string name, NodeStart start, Func<NodeOptions, NodeOptions>? change = null, Microsoft.Extensions.Logging.ILoggerFactory? log = null)
     {
         NodeOptions options = TestNode.Options(this, name);
-        TestNode node = await TestNode.StartAsync(change?.Invoke(options) ?? options, start);
+        TestNode node = await TestNode.StartAsync(change?.Invoke(options) ?? options, start, log);
         _nodes.Add(node);
         return node;
     }

@@ -35,11 +35,11 @@ internal sealed class TestNode : IAsyncDisposable
         MemoryMib = 4096,
     };
 
-    public static async Task<TestNode> StartAsync(NodeOptions options, NodeStart start)
+    public static async Task<TestNode> StartAsync(NodeOptions options, NodeStart start, Microsoft.Extensions.Logging.ILoggerFactory? log = null)
     {
         // A server may have to wait until Raft takes it in.
         using var patience = new CancellationTokenSource(Patience * 2);
-        return new TestNode(await BlixardNode.StartAsync(options, start, TestLog.Factory, patience.Token));
+        return new TestNode(await BlixardNode.StartAsync(options, start, log ?? TestLog.Factory, patience.Token));
     }
 
     public Task<TResponse> CallAsync<TRequest, TResponse>(RpcMethod<TRequest, TResponse> method, TRequest request)
