@@ -23,6 +23,8 @@ internal static class NodeForeground
             .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
             .AddFilter("", isVerbose ? LogLevel.Information : LogLevel.Warning)
             .AddFilter("Microsoft", LogLevel.Warning)
+            // Of what etcd warns of most is usual when members come and go; its state is in the events.
+            .AddFilter("etcd", isVerbose ? LogLevel.Information : LogLevel.Error)
             // What it would log with its whole stack is thrown as well, and ends up as one sentence.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None));
         BlixardNode node = await BlixardNode.StartAsync(options, start, loggers, cancellationToken).ConfigureAwait(false);

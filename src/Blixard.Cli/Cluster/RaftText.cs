@@ -32,9 +32,17 @@ internal static class RaftText
         .Where(node => node.Raft is { Healthy: false })
         .Select(node => $"{node.Member.Node.Name}: {(node.Raft.Reason.Length > 0 ? node.Raft.Reason : "its etcd is not healthy")}");
 
+    /// <summary>A way in the words of the command line.</summary>
+    public static string Name(RaftWay way) => way switch
+    {
+        RaftWay.P2P => "p2p",
+        RaftWay.Grpc => "grpc",
+        _ => "none",
+    };
+
     private static IEnumerable<string> Traffic(RaftTunnel? tunnel) => tunnel is null ? ["", "", "", "", ""] :
     [
-        tunnel.Way == RaftWay.Unspecified ? "none" : StatusText.Name(tunnel.Way),
+        Name(tunnel.Way),
         tunnel.Since?.ToDateTimeOffset().ToString("HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "",
         HumanText.Bytes(tunnel.BytesP2P),
         HumanText.Bytes(tunnel.BytesGrpc),

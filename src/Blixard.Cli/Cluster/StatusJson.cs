@@ -64,7 +64,7 @@ internal static class StatusJson
         ["dbSize"] = raft.DbSize,
         ["tunnel"] = raft.Tunnel is not { } tunnel ? null : new JsonObject
         {
-            ["way"] = tunnel.Way == RaftWay.Unspecified ? "none" : StatusText.Name(tunnel.Way),
+            ["way"] = RaftText.Name(tunnel.Way),
             ["since"] = tunnel.Since?.ToDateTimeOffset().ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture),
             ["bytesP2p"] = tunnel.BytesP2P,
             ["bytesGrpc"] = tunnel.BytesGrpc,

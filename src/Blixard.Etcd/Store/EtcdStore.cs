@@ -44,6 +44,9 @@ public sealed class EtcdStore : IClusterStore
     /// <inheritdoc/>
     public IStoreReader Replica { get; }
 
+    /// <summary>What it is called in messages.</summary>
+    public override string ToString() => "this server's own etcd";
+
     /// <inheritdoc/>
     public ValueTask<StoreEntry?> GetAsync(string key, CancellationToken cancellationToken = default)
     {

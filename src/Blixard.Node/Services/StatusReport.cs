@@ -16,7 +16,7 @@ namespace Blixard.Node.Services;
 
 /// <summary>The cluster as this node sees it. Answers also while the store cannot: then with what was known last. Thread-safe.</summary>
 internal sealed class StatusReport(
-    NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, RaftReports raft, Func<string> clusterId, Func<string> engine)
+    NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, RaftReports raft, Func<string> clusterId, Func<string> engine, Action onEtcd)
 {
     // A status is asked for by people: better an answer without news than none.
     private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(2);
@@ -27,12 +27,15 @@ internal sealed class StatusReport(
 
     public async Task<StatusResponse> MakeAsync(CancellationToken cancellationToken)
     {
-        Task<IReadOnlyDictionary<EndpointId, RaftReport>> reporting = engine() == StoreEngine.Etcd
+        // A worker may not have heard yet that its server went over to etcd.
+        Task<IReadOnlyDictionary<EndpointId, RaftReport>> reporting = engine() == StoreEngine.Etcd || !self.IsServer
             ? raft.CollectAsync(cancellationToken)
             : Task.FromResult<IReadOnlyDictionary<EndpointId, RaftReport>>(new Dictionary<EndpointId, RaftReport>());
         string storeReason = await ReadRecordsAsync(cancellationToken).ConfigureAwait(false);
         IReadOnlyDictionary<EndpointId, RaftReport> reports = await reporting.ConfigureAwait(false);
-        if (storeReason.Length > 0 && raft.Quorum(reports) is { Length: > 0 } quorum)
+        if (engine() != StoreEngine.Etcd && reports.Values.Any(report => report.Role != RaftRole.Unspecified))
+            onEtcd();
+        if (engine() == StoreEngine.Etcd && storeReason.Length > 0 && raft.Quorum(reports) is { Length: > 0 } quorum)
             storeReason = quorum;
         var response = new StatusResponse
         {

@@ -71,6 +71,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private NodeVitals? _vitals;
     private Task _waitingForKey = Task.CompletedTask;
     private Task _noticing = Task.CompletedTask;
+    private Task _ending = Task.CompletedTask;
 
     private NodeComposition(NodeOptions options, StartPlan plan, DataDirectory directory, NodeMemory memory, ILoggerFactory loggers, TimeProvider time)
     {
@@ -131,6 +132,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _waitingForKey.ConfigureAwait(false);
         await _noticing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _ending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_api is not null)
             await _api.DisposeAsync().ConfigureAwait(false);
         string reason = Lifetime.Ended.IsCompletedSuccessfully ? await Lifetime.Ended.ConfigureAwait(false) : "stopped";
@@ -152,7 +154,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         if (_raft is not null)
             await _raft.DisposeAsync().ConfigureAwait(false);
         if (_departure is { HasLeft: true })
-            _directory.PutEtcdAway();
+            PutEtcdAway();
         await _p2p.DisposeAsync().ConfigureAwait(false);
         if (_grpc is not null)
             await _grpc.DisposeAsync().ConfigureAwait(false);
@@ -261,11 +263,13 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         if (joined is null && !RaftHost.HasData(_directory.EtcdPath))
         {
             TicketServer[] others = [.. KnownServers.ToTicket(known, id)];
-            if (others.Length == 0)
+            // Who has a record was a server before: its data are gone, and an empty store in their place would be a lie.
+            bool isFounded = known.Any(member => member.Node.EndpointId.Span.SequenceEqual(id.Span));
+            if (others.Length == 0 && !isFounded)
                 start = new EtcdStart.NewCluster(await FoundAsync(id, cancellationToken).ConfigureAwait(false));
-            else if (key is null)
+            else if (others.Length > 0 && key is null)
                 throw new NodeStartException(NodeStartFailure.Failed, problem);
-            else
+            else if (others.Length > 0)
                 joined = await CallServersAsync(others, new JoinRequest(), cancellationToken).ConfigureAwait(false);
         }
 
@@ -341,7 +345,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         NodeLease lease = _vitals.Lease;
         var vms = new VmLoop(Self, cluster, images, lease, Events, _directory.VmsPath, _time);
         var reports = new RaftReports(Self, cluster.Directory, _peers, _raft);
-        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, reports, () => ClusterId, Engine);
+        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, reports, () => ClusterId, Engine, () => Note(file => file with { Engine = StoreEngine.Etcd }));
         _departure = new Departure(Self, cluster, _raft, reports, _peers, Engine, Forget, Lifetime, Events, async leaving =>
         {
             await vms.EndAllAsync(leaving).ConfigureAwait(false);
@@ -361,7 +365,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         {
             services.AddRange(_raft.Services(cluster.Directory));
             _raft.StartDuties(cluster.Members);
-            _ = EndWhenRemovedAsync(_raft, _departure);
+            _ending = Task.Run(() => EndWhenRemovedAsync(_raft, _departure));
         }
 
         // Others get what this node's own engine says and never what a third node says: no call goes round in circles.
@@ -482,9 +486,21 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _memory.Clear();
     }
 
-    private static async Task EndWhenRemovedAsync(RaftHost raft, Departure departure)
+    private void PutEtcdAway()
     {
-        await raft.Removed.ConfigureAwait(false);
+        try
+        {
+            _directory.PutEtcdAway();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Events.Publish(new WarningEvent($"What etcd kept for the cluster that this node has left could not be put aside: {e.Message}"));
+        }
+    }
+
+    private async Task EndWhenRemovedAsync(RaftHost raft, Departure departure)
+    {
+        await raft.Removed.WaitAsync(_stopping.Token).ConfigureAwait(false);
         await departure.OnRaftRemovedAsync().ConfigureAwait(false);
     }
 

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Blixard.Node.Events;
 using Blixard.Node.Tests.Support;
 using Blixard.V1;
 
@@ -22,31 +20,5 @@ public sealed class RaftWayTests
         Assert.Null(Tunnel(seen, "one"));
     }
 
-    [Fact]
-    public async Task A_killed_etcd_starts_again_and_its_node_goes_on_meanwhile()
-    {
-        await using var cluster = new TestCluster();
-        (TestNode one, _, _) = await cluster.UpThreeAsync();
-        IAsyncEnumerable<NodeEvent> events = one.Node.WatchEventsAsync();
-
-        using (Process etcd = FindEtcd(cluster.DirectoryOf("one")))
-            etcd.Kill();
-
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        await foreach (NodeEvent item in events.WithCancellation(patience.Token))
-        {
-            if (item is EtcdEvent { State: "backing-off" })
-                break;
-        }
-
-        // The node's own calls are answered by others until its etcd serves again.
-        Assert.Equal("", (await one.UntilAsync(status => status.StoreReason.Length == 0, "the store")).StoreReason);
-        await one.UntilAsync(status => status.Nodes.Count(node => node.Raft is { Healthy: true }) == 3, "its etcd again");
-    }
-
     private static RaftTunnel? Tunnel(StatusResponse status, string name) => status.Nodes.SingleOrDefault(node => node.Member.Node.Name == name)?.Raft?.Tunnel;
-
-    // etcd's working directory tells which node it belongs to.
-    private static Process FindEtcd(string directory) => Process.GetProcessesByName("etcd")
-        .Single(process => new FileInfo($"/proc/{process.Id}/cwd").LinkTarget == Path.Combine(directory, "etcd"));
 }

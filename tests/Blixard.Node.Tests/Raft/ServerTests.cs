@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Blixard.Cluster.Tokens;
+using Blixard.Node.Events;
 using Blixard.Node.Tests.Support;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
@@ -23,6 +25,20 @@ public sealed class ServerTests
         Assert.True(before.RaftTerm > 0);
         Assert.Equal(before.ClusterId, after.ClusterId);
         Assert.Equal(before.Nodes.Single().Member.JoinedAt, after.Nodes.Single().Member.JoinedAt);
+    }
+
+    [Fact]
+    public async Task The_only_server_does_not_begin_with_an_empty_store_where_its_data_vanished()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpEtcdAsync("one");
+        await one.UntilAsync(_ => File.Exists(Path.Combine(cluster.DirectoryOf("one"), "members.pb")), "its record on disk");
+        await one.DisposeAsync();
+        Directory.Delete(Path.Combine(cluster.DirectoryOf("one"), "etcd"), recursive: true);
+
+        NodeStartException failed = await Assert.ThrowsAsync<NodeStartException>(() => cluster.UpAsync("one"));
+
+        Assert.Contains("restore a backup", failed.Message);
     }
 
     [Fact]
@@ -74,6 +90,10 @@ public sealed class ServerTests
         StatusResponse whole = await worker.UntilAsync(status => status.Nodes.Count == 4 && status.Leader.Length > 0 && status.StoreReason.Length == 0, "everybody");
         await one.UntilAsync(status => WayTo(status, "two") == RaftWay.P2P && WayTo(status, "three") == RaftWay.P2P, "Raft over P2P");
 
+        await KillEtcdAsync(cluster, one);
+
+        whole = await worker.UntilAsync(status => status.Leader.Length > 0, "a leader");
+
         // The leader goes; the others have a new one, and the worker goes on with another server.
         TestNode leader = new[] { one, two, three }.Single(node => node.Node.Name == whole.Leader);
         TestNode[] rest = [.. new[] { one, two, three }.Except([leader])];
@@ -99,6 +119,25 @@ public sealed class ServerTests
         // The ticket that was made while one server was away still lets a node in.
         await cluster.StartAsync("late", new NodeStart.Join(ticket));
         await second.UntilAsync(status => status.Nodes.Count == 5, "the late one");
+    }
+
+    // A server whose etcd was killed goes on by the others' until its own serves again.
+    private static async Task KillEtcdAsync(TestCluster cluster, TestNode node)
+    {
+        IAsyncEnumerable<NodeEvent> events = node.Node.WatchEventsAsync();
+        string directory = Path.Combine(cluster.DirectoryOf(node.Node.Name), "etcd");
+        // etcd's working directory tells whose it is.
+        using (Process etcd = Process.GetProcessesByName("etcd").Single(process => new FileInfo($"/proc/{process.Id}/cwd").LinkTarget == directory))
+            etcd.Kill();
+        using var patience = new CancellationTokenSource(TestNode.Patience);
+        await foreach (NodeEvent item in events.WithCancellation(patience.Token))
+        {
+            if (item is EtcdEvent { State: "backing-off" })
+                break;
+        }
+
+        await node.UntilAsync(status => status.StoreReason.Length == 0, "the store");
+        await node.UntilAsync(status => status.Nodes.Count(other => other.Raft is { Healthy: true }) == 3, "its etcd again");
     }
 
     private static RaftWay WayTo(StatusResponse status, string name) =>
