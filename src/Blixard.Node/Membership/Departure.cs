@@ -37,6 +37,7 @@ internal sealed class Departure(
     // All voters must have been connected for 5 s, which they are unless something has just happened.
     private static readonly TimeSpan RaftPatience = TimeSpan.FromSeconds(10);
 
+    private bool _isLeaving;
     private int _hasLeft;
 
     /// <summary>Whether this node has left, or was removed: its data are of no cluster any more.</summary>
@@ -45,7 +46,7 @@ internal sealed class Departure(
     /// <summary>Another member removed this node: it forgets the cluster and ends.</summary>
     public void OnRemoved()
     {
-        if (Interlocked.Exchange(ref _hasLeft, 1) != 0)
+        if (Volatile.Read(ref _isLeaving) || Interlocked.Exchange(ref _hasLeft, 1) != 0)
             return;
         forget();
         events.Publish(new WarningEvent("Another member removed this node from the cluster."));
@@ -55,7 +56,7 @@ internal sealed class Departure(
     /// <summary>Raft has removed this server: its record goes as well, if whoever removed it came to that no more.</summary>
     public async Task OnRaftRemovedAsync()
     {
-        if (HasLeft || self.Id is not { } id)
+        if (Volatile.Read(ref _isLeaving) || HasLeft || self.Id is not { } id)
             return;
         try
         {
@@ -94,24 +95,9 @@ internal sealed class Departure(
             await RequireSpareAsync(member, id, cancellationToken).ConfigureAwait(false);
         foreach (VmRecord vm in placed)
             await cluster.Vms.RemoveAsync(vm.Spec.Name, force: true, cancellationToken).ConfigureAwait(false);
-        bool isSelf = id == self.Id;
-        if (isSelf)
-        {
-            Interlocked.Exchange(ref _hasLeft, 1);
-            await endVms(cancellationToken).ConfigureAwait(false);
-        }
-
-        long revision = isSelf && isServer && raft is not null
-            ? await LeaveRaftAsync(id, cancellationToken).ConfigureAwait(false)
+        return id == self.Id
+            ? await LeaveAsync(member, id, cancellationToken).ConfigureAwait(false)
             : await TakeOutAsync(member, id, cancellationToken).ConfigureAwait(false);
-        if (isSelf)
-        {
-            forget();
-            events.Publish(new MemberLeftEvent(name, id.ToString()));
-            lifetime.EndAfterAnswer("left the cluster");
-        }
-
-        return revision;
     }
 
     /// <summary>Removes a server that is dead, so that another can take its place.</summary>
@@ -143,6 +129,28 @@ internal sealed class Departure(
 
     private static string Names(IEnumerable<VmRecord> vms) => string.Join(", ", vms.Select(vm => vm.Spec.Name));
 
+    private async Task<long> LeaveAsync(Member member, EndpointId id, CancellationToken cancellationToken)
+    {
+        Volatile.Write(ref _isLeaving, true);
+        try
+        {
+            await endVms(cancellationToken).ConfigureAwait(false);
+            long revision = raft is not null
+                ? await LeaveRaftAsync(id, cancellationToken).ConfigureAwait(false)
+                : await TakeOutAsync(member, id, cancellationToken).ConfigureAwait(false);
+            Interlocked.Exchange(ref _hasLeft, 1);
+            forget();
+            events.Publish(new MemberLeftEvent(member.Node.Name, id.ToString()));
+            lifetime.EndAfterAnswer("left the cluster");
+            return revision;
+        }
+        finally
+        {
+            // If that failed it is still in, and hears when others remove it.
+            Volatile.Write(ref _isLeaving, false);
+        }
+    }
+
     // Whoever takes itself out of Raft is gone before it can tell: another server does it.
     private async Task<long> LeaveRaftAsync(EndpointId id, CancellationToken cancellationToken)
     {
@@ -155,15 +163,7 @@ internal sealed class Departure(
             // The others elect one, which takes a second longer.
         }
 
-        try
-        {
-            return await AskServerAsync(id, force: true, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RpcException)
-        {
-            Interlocked.Exchange(ref _hasLeft, 0);
-            throw;
-        }
+        return await AskServerAsync(id, force: true, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<long> TakeOutAsync(Member member, EndpointId id, CancellationToken cancellationToken)

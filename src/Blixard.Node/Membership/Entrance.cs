@@ -32,10 +32,13 @@ internal sealed class Entrance(NodeCluster cluster, RaftHost? raft, RaftReports 
     {
         if (!EndpointId.TryFromBytes(request.Node.EndpointId.Span, out EndpointId id))
             throw new RpcException(RpcStatusCode.InvalidArgument, "the node's endpoint id is not valid");
+        // Who wants to be a server says so: it has to be taken into Raft as well.
+        if (request.Node.Role == NodeRole.Unspecified)
+            request.Node.Role = NodeRole.Worker;
         bool isServer = request.Node.Role == NodeRole.Server;
         Member? before = await cluster.Members.TryGetAsync(id, cancellationToken).ConfigureAwait(false);
         bool isMember = before is not null && before.Node.Name == request.Node.Name
-            && (request.Node.Role == NodeRole.Unspecified || before.Node.Role == request.Node.Role);
+            && before.Node.Role == request.Node.Role;
         if (isServer)
         {
             RequireRaft();
