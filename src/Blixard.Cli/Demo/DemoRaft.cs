@@ -40,20 +40,19 @@ internal sealed class DemoRaft(DemoCluster cluster)
         string address = before.Nodes.First(node => node.Member.Node.Name == follower.Name).Member.P2PNodeAddr.DirectAddresses[0];
         await using var writer = new DemoWriter(leader);
 
-        long start = Stopwatch.GetTimestamp();
-        TimeSpan switched;
         StatusResponse during;
+        DateTimeOffset start;
         await using (await UdpCut.BeginAsync(IPEndPoint.Parse(address).Port, cancellationToken).ConfigureAwait(false))
         {
-            await DemoScript.UntilAsync(leader, status => Way(status, follower) == RaftWay.Grpc, cancellationToken).ConfigureAwait(false);
-            switched = Stopwatch.GetElapsedTime(start);
+            start = DateTimeOffset.UtcNow;
             during = await DemoScript.UntilAsync(
                 leader, status => status.Nodes.All(IsVoting) && Way(status, follower) == RaftWay.Grpc, cancellationToken).ConfigureAwait(false);
         }
 
-        start = Stopwatch.GetTimestamp();
+        TimeSpan switched = Since(during, follower) - start;
+        start = DateTimeOffset.UtcNow;
         StatusResponse after = await DemoScript.UntilAsync(leader, status => Way(status, follower) == RaftWay.P2P, cancellationToken).ConfigureAwait(false);
-        TimeSpan back = Stopwatch.GetElapsedTime(start);
+        TimeSpan back = Since(after, follower) - start;
         return (
             $"{follower.Name} lost UDP: Raft took gRPC after {Seconds(switched)}, and P2P again {Seconds(back)} after UDP was back\n" +
             $"the others stayed with P2P; {writer.Writes} writes went on, the longest pause was {Seconds(writer.LongestGap)}\n" +
@@ -114,6 +113,10 @@ internal sealed class DemoRaft(DemoCluster cluster)
     }
 
     private static bool IsVoting(NodeStatus node) => node.Raft is { Healthy: true, Role: RaftRole.Leader or RaftRole.Follower };
+
+    // When the way was taken, as the leader noted it: all clocks here are one.
+    private static DateTimeOffset Since(StatusResponse status, DemoNode node) =>
+        status.Nodes.First(other => other.Member.Node.Name == node.Name).Raft.Tunnel.Since.ToDateTimeOffset();
 
     private static RaftWay Way(StatusResponse status, DemoNode node) =>
         status.Nodes.FirstOrDefault(other => other.Member.Node.Name == node.Name)?.Raft?.Tunnel?.Way ?? RaftWay.Unspecified;
