@@ -71,9 +71,10 @@ internal sealed class FrameServerExchange : ServerExchange
         }
         catch (Exception e)
         {
-            _requests.Writer.TryComplete(e);
+            // In this order: a handler that reads on must not take the caller's end for a failure of its own.
             if (!ended.IsCancellationRequested)
                 await _aborted.CancelAsync().ConfigureAwait(false);
+            _requests.Writer.TryComplete(e);
         }
     }
 
@@ -90,7 +91,17 @@ internal sealed class FrameServerExchange : ServerExchange
         cancellationToken.ThrowIfCancellationRequested();
         FrameType type = IsUnary ? FrameType.Response : FrameType.StreamData;
         IsWriteBroken = true;
-        await _writer.WriteAsync(type, _request.RequestId, FrameFlags.None, message, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _writer.WriteAsync(type, _request.RequestId, FrameFlags.None, message, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // The caller's stream broke; that is no failure of the handler whose answer it was.
+            await _aborted.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+
         IsWriteBroken = false;
     }
 
