@@ -59,7 +59,8 @@ internal static class NodeForeground
     {
         ReadyEvent ready =>
             $"{ready.Name} is ready as {ready.Role} of cluster {ready.ClusterId}\n"
-            + $"  id    {ready.EndpointId ?? "none: the key cannot be read"}\n  gRPC  {ready.Grpc ?? "not served"}\n  API   {ready.Api}",
+            + $"  id    {ready.EndpointId ?? "none: the key cannot be read"}\n  gRPC  {ready.Grpc ?? "not served"}\n  API   {ready.Api}"
+            + (ready.Http is { } http ? $"\n  HTTP  http://{http}/metrics" : ""),
         // The other events read well as their name and facts.
         _ => $"{json["event"]}: " + string.Join(
             ", ", json.Where(field => field.Key != "event" && field.Value is not null && field.Value.ToString().Length > 0).Select(field => $"{field.Key} {field.Value}")),

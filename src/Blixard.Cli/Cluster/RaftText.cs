@@ -46,7 +46,7 @@ internal static class RaftText
         tunnel.Since?.ToDateTimeOffset().ToString("HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "",
         HumanText.Bytes(tunnel.BytesP2P),
         HumanText.Bytes(tunnel.BytesGrpc),
-        Number(tunnel.Switches) + (tunnel.LastSwitchReason.Length > 0 ? $" ({tunnel.LastSwitchReason})" : ""),
+        Number(tunnel.Switches) + (tunnel.LastSwitchReason.Length > 0 ? $" ({StatusText.Words(tunnel.LastSwitchReason)})" : ""),
     ];
 
     private static string Number(ulong value) => value.ToString(CultureInfo.InvariantCulture);

@@ -69,7 +69,7 @@ internal static class StatusJson
             ["bytesP2p"] = tunnel.BytesP2P,
             ["bytesGrpc"] = tunnel.BytesGrpc,
             ["switches"] = tunnel.Switches,
-            ["lastSwitchReason"] = tunnel.LastSwitchReason,
+            ["lastSwitchReason"] = StatusText.Words(tunnel.LastSwitchReason),
         },
     };
 }

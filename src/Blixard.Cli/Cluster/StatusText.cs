@@ -43,16 +43,19 @@ internal static class StatusText
         return string.Join("\n\n", parts);
     }
 
-    /// <summary>An enum value of the services in the words of the command line: <c>NotReady</c> becomes <c>not-ready</c>; unspecified is empty.</summary>
+    /// <summary>An enum value of the services in the words of the command line: <c>NotReady</c> becomes <c>not-ready</c>, <c>P2P</c> <c>p2p</c>;
+    /// unspecified is empty.</summary>
     public static string Name<T>(T value)
         where T : struct, Enum
     {
         string text = value.ToString();
-        return text == "Unspecified"
-            ? ""
-            : string.Concat(text.Select((character, i) =>
-                char.IsUpper(character) ? (i > 0 ? "-" : "") + char.ToLowerInvariant(character) : character.ToString()));
+        return text == "Unspecified" ? "" : Words(text);
     }
+
+    /// <summary>A name such as <c>LinkReady</c> as words with hyphens, <c>link-ready</c>.</summary>
+    public static string Words(string name) => string.Concat(name.Select((character, i) =>
+        // After a digit no word begins: P2P is one.
+        (char.IsUpper(character) && i > 0 && char.IsLower(name[i - 1]) ? "-" : "") + char.ToLowerInvariant(character)));
 
     // By which way calls of this node went; nothing for a way that none went.
     private static string Calls(NodeStatus node) => string.Join(

@@ -13,11 +13,10 @@ internal static class TokenCommand
 {
     public static Command Create()
     {
-        var ttl = new Option<TimeSpan>("--ttl")
+        var ttl = new Option<TimeSpan?>("--ttl")
         {
-            Description = "How long the ticket is good: a number with s, m, h or d.",
-            CustomParser = DurationParser.Parse,
-            DefaultValueFactory = _ => TimeSpan.FromHours(1),
+            Description = "How long the ticket is good: a number with s, m, h or d. Default: 1h.",
+            CustomParser = result => DurationParser.Parse(result),
             HelpName = "TIME",
         };
         var uses = new Option<uint>("--uses") { Description = "How many machines may join with it.", DefaultValueFactory = _ => 1, HelpName = "N" };
@@ -34,7 +33,7 @@ internal static class TokenCommand
                 ClusterMethods.CreateToken,
                 new CreateTokenRequest
                 {
-                    Ttl = Duration.FromTimeSpan(result.GetValue(ttl)),
+                    Ttl = Duration.FromTimeSpan(result.GetValue(ttl) ?? TimeSpan.FromHours(1)),
                     UsesMax = result.GetValue(uses),
                     Role = isServer ? NodeRole.Server : NodeRole.Worker,
                 },
