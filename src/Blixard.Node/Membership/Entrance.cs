@@ -45,7 +45,7 @@ internal sealed class Entrance(NodeCluster cluster, RaftHost? raft, RaftReports 
             if (!isMember)
                 await cluster.Members.CheckTokenAsync(request.Token.Memory, NodeRole.Server, cancellationToken).ConfigureAwait(false);
             if (request.Replace.Length > 0)
-                await ReplaceAsync(request, id, cancellationToken).ConfigureAwait(false);
+                await ReplaceAsync(request, id, isMember, cancellationToken).ConfigureAwait(false);
         }
 
         Admission admission = isMember
@@ -77,13 +77,22 @@ internal sealed class Entrance(NodeCluster cluster, RaftHost? raft, RaftReports 
         throw new RpcException(RpcStatusCode.FailedPrecondition, $"A worker cannot let servers in. Ask one of the servers: {servers}.");
     }
 
-    private async Task ReplaceAsync(JoinRequest request, EndpointId newcomer, CancellationToken cancellationToken)
+    private async Task ReplaceAsync(JoinRequest request, EndpointId newcomer, bool isMember, CancellationToken cancellationToken)
     {
         string name = request.Replace;
         MemberList list = await cluster.Members.ListAsync(cancellationToken).ConfigureAwait(false);
-        // Gone, or the newcomer under the same name: an attempt before this one came as far as that.
-        if (list.Members.FirstOrDefault(member => member.Node.Name == name) is not { } replaced || replaced.Node.EndpointId.Span.SequenceEqual(newcomer.Span))
+        Member? replaced = list.Members.FirstOrDefault(member => member.Node.Name == name);
+        // The newcomer under the same name, or gone and the newcomer in: an attempt before this one came as far as that.
+        if (replaced is null ? isMember : replaced.Node.EndpointId.Span.SequenceEqual(newcomer.Span))
             return;
+        if (replaced is null)
+        {
+            string servers = string.Join(", ", list.Members.Where(member => member.Node.Role == NodeRole.Server).Select(member => member.Node.Name).Order(StringComparer.Ordinal));
+            throw new RpcException(
+                RpcStatusCode.FailedPrecondition,
+                $"No member of this cluster is called {name}; its servers are {servers}. If {name} has been taken out already, join without --replace.");
+        }
+
         if (replaced.Node.Role != NodeRole.Server)
             throw new RpcException(RpcStatusCode.FailedPrecondition, $"{name} is a worker; only servers are replaced.");
         await departure.RemoveDeadServerAsync(replaced, keepsVms: request.Node.Name == name, cancellationToken).ConfigureAwait(false);

@@ -67,6 +67,21 @@ public sealed class ServerTests
     }
 
     [Fact]
+    public async Task Whom_nobody_knows_cannot_be_replaced()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpEtcdAsync("one");
+        JoinTicket ticket = await one.CreateTicketAsync(role: NodeRole.Server);
+
+        NodeStartException refused = await Assert.ThrowsAsync<NodeStartException>(
+            () => cluster.StartAsync("two", new NodeStart.Join(ticket, AsServer: true, Replace: "ome")));
+
+        Assert.Equal(NodeStartFailure.Refused, refused.Failure);
+        Assert.Contains("No member of this cluster is called ome; its servers are one.", refused.Message);
+        Assert.Single((await one.StatusAsync()).Nodes);
+    }
+
+    [Fact]
     public async Task SQLite_has_one_server_and_says_how_to_have_more()
     {
         await using var cluster = new TestCluster();
