@@ -18,24 +18,46 @@ internal abstract class ServerExchange
     public abstract void Begin(RpcMethod method);
 
     /// <summary>The next request message, valid until the next read; null when the caller has sent its last.</summary>
+    /// <exception cref="RpcException">CANCELLED: the caller's side of the transport has ended.</exception>
     public async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
     {
-        ReadOnlyMemory<byte>? message = await ReadMessageAsync(cancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte>? message;
+        try
+        {
+            message = await ReadMessageAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            throw CallerGone(e);
+        }
+
         BytesReceived += message?.Length ?? 0;
         return message;
     }
 
     /// <summary>Sends a response message; completes when the transport has taken it, which may wait for the caller to read.</summary>
+    /// <exception cref="RpcException">CANCELLED: the caller's side of the transport has ended. RESOURCE_EXHAUSTED: the message is too long.</exception>
     public async ValueTask WriteAsync(IMessage message, CancellationToken cancellationToken)
     {
         int length = message.CalculateSize();
         if (length > RpcLimits.MessageLengthMax)
             throw new RpcException(RpcStatusCode.ResourceExhausted, $"the answer has {length} bytes; at most {RpcLimits.MessageLengthMax} can be sent");
-        await WriteMessageAsync(message, length, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await WriteMessageAsync(message, length, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException e)
+        {
+            throw CallerGone(e);
+        }
+
         BytesSent += length;
     }
 
     protected abstract ValueTask<ReadOnlyMemory<byte>?> ReadMessageAsync(CancellationToken cancellationToken);
 
     protected abstract ValueTask WriteMessageAsync(IMessage message, int length, CancellationToken cancellationToken);
+
+    // The transport often says so before it says that the call is aborted; neither is a fault of the handler.
+    private static RpcException CallerGone(IOException e) => new(RpcStatusCode.Cancelled, $"the caller is gone: {e.Message}", inner: e);
 }
