@@ -190,7 +190,8 @@ public sealed class FailoverStore : IClusterStore
         IReadOnlyList<(IClusterStore Candidate, TimeSpan Timeout)> attempts, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposing.IsCancellationRequested, this);
-        var reasons = new List<string>();
+        // Whoever is asked twice has the last word.
+        var reasons = new OrderedDictionary<IClusterStore, string>(ReferenceEqualityComparer.Instance);
         bool hadNoEffect = true;
         foreach ((IClusterStore candidate, TimeSpan timeout) in attempts)
         {
@@ -203,22 +204,26 @@ public sealed class FailoverStore : IClusterStore
             }
             catch (StoreUnavailableException exception)
             {
-                reasons.Add($"{candidate}: {exception.Message}");
+                reasons[candidate] = Reason(candidate, exception);
                 hadNoEffect &= exception.HadNoEffect;
                 if (isRepeatable || exception.HadNoEffect)
                     continue;
                 await LeaveAsync(candidate).ConfigureAwait(false);
                 throw new StoreUnavailableException(
-                    $"Whether the transaction happened is unknown; look before you try again. {candidate}: {exception.Message}", exception);
+                    $"Whether the transaction happened is unknown; look before you try again. {Reason(candidate, exception)}", exception);
             }
         }
 
         throw new StoreUnavailableException(
-            reasons.Count == 0 ? "No server of the cluster is known." : $"No server can answer for the cluster store. {string.Join(" ", reasons)}")
+            reasons.Count == 0 ? "No server of the cluster is known." : $"No server can answer for the cluster store: {string.Join("; ", reasons.Values.Select(reason => reason.TrimEnd('.')))}.")
         {
             HadNoEffect = hadNoEffect,
         };
     }
+
+    // What another server says names it already.
+    private static string Reason(IClusterStore candidate, StoreUnavailableException exception) =>
+        exception.Message.StartsWith($"{candidate} ", StringComparison.Ordinal) ? exception.Message : $"{candidate}: {exception.Message}";
 
     /// <summary>One call to one candidate. Whatever is wrong with the candidate becomes a <see cref="StoreUnavailableException"/>.</summary>
     private async ValueTask<T> WithinAsync<T>(

@@ -193,7 +193,8 @@ internal sealed partial class NodeLease : IAsyncDisposable
             trouble = "the cluster store did not answer in time";
         }
 
-        if (_told != trouble && !_stopping.IsCancellationRequested)
+        // Once: while the store is away its reason changes with every attempt.
+        if (_told.Length == 0 && !_stopping.IsCancellationRequested)
         {
             _told = trouble;
             LogNotRenewed(trouble);

@@ -71,8 +71,8 @@ internal sealed class RaftReports(NodeSelf self, MemberDirectory directory, Peer
         int present = reports.Count - missing.Length;
         return present >= needed || missing.Length == 0
             ? ""
-            : $"{missing.Length} of {reports.Count} servers do not answer ({string.Join(", ", missing)}), so there is no quorum: nothing can be changed until {needed - present} of them "
-                + (needed - present == 1 ? "is back." : "are back.");
+            : $"{missing.Length} of {reports.Count} servers {(missing.Length == 1 ? "does" : "do")} not answer ({string.Join(", ", missing)}), so there is no quorum: nothing can be changed until "
+                + (missing.Length == 1 ? "it is back." : needed - present == 1 ? "1 of them is back." : $"{needed - present} of them are back.");
     }
 
     private static RaftTunnel ToMessage(PeerTunnelsStatus tunnels) => new()

@@ -31,11 +31,17 @@ internal sealed class StatusReport(
         Task<IReadOnlyDictionary<EndpointId, RaftReport>> reporting = engine() == StoreEngine.Etcd || !self.IsServer
             ? raft.CollectAsync(cancellationToken)
             : Task.FromResult<IReadOnlyDictionary<EndpointId, RaftReport>>(new Dictionary<EndpointId, RaftReport>());
-        string storeReason = await ReadRecordsAsync(cancellationToken).ConfigureAwait(false);
+        using var hopeless = new CancellationTokenSource();
+        Task<string> reading = ReadRecordsAsync(hopeless.Token, cancellationToken);
         IReadOnlyDictionary<EndpointId, RaftReport> reports = await reporting.ConfigureAwait(false);
+        string quorum = engine() == StoreEngine.Etcd ? raft.Quorum(reports) : "";
+        // Without a quorum and a leader the store cannot answer: nobody has to wait for that.
+        if (quorum.Length > 0 && reports.Values.All(report => report.Leader.Length == 0))
+            await hopeless.CancelAsync().ConfigureAwait(false);
+        string storeReason = await reading.ConfigureAwait(false);
         if (engine() != StoreEngine.Etcd && reports.Values.Any(report => report.Role != RaftRole.Unspecified))
             onEtcd();
-        if (engine() == StoreEngine.Etcd && storeReason.Length > 0 && raft.Quorum(reports) is { Length: > 0 } quorum)
+        if (storeReason.Length > 0 && quorum.Length > 0)
             storeReason = quorum;
         var response = new StatusResponse
         {
@@ -87,9 +93,9 @@ internal sealed class StatusReport(
     /// <summary>VMs as people should see them: those of lost nodes with what they wait for.</summary>
     public IReadOnlyList<VmRecord> Show(IReadOnlyList<VmRecord> vms) => FailoverFacts.Show(vms, Rooms(vms));
 
-    private async Task<string> ReadRecordsAsync(CancellationToken cancellationToken)
+    private async Task<string> ReadRecordsAsync(CancellationToken hopeless, CancellationToken cancellationToken)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(hopeless, cancellationToken);
         patience.CancelAfter(StorePatience);
         try
         {
