@@ -10,7 +10,8 @@ namespace Blixard.Etcd.Process;
 /// <param name="Text">Message, error and the fields that tell something, as one readable line.</param>
 /// <param name="Message">etcd's message alone; of a line that is no JSON, the line.</param>
 /// <param name="Error">The error that the line reports; empty if none.</param>
-internal sealed record EtcdLogLine(LogLevel Level, string Text, string Message, string Error)
+/// <param name="IsOfPeers">Whether it tells of the connections to other members.</param>
+internal sealed record EtcdLogLine(LogLevel Level, string Text, string Message, string Error, bool IsOfPeers = false)
 {
     /// <summary>How long a line for our log gets; etcd's start line alone has 1500 characters of settings.</summary>
     public const int TextMax = 400;
@@ -29,13 +30,20 @@ internal sealed record EtcdLogLine(LogLevel Level, string Text, string Message, 
 
     /// <summary>
     /// Warnings about what we chose or already tell: sockets in a directory of our own instead of TLS, tokens of an authentication that is off,
-    /// and each probe of a member of whose absence the first failed message has told.
+    /// each probe of a member of whose absence the first failed message has told, and each stream between members, of which several come and
+    /// go with every member that starts or ends: "lost" and "peer became inactive" say when one is missed.
+    /// A request that cannot be applied, such as the end of a lease that has ended, is answered to whoever sent it, and told again at each replay.
     /// </summary>
     private static readonly string[] ExpectedWarnings =
-        ["serving client traffic insecurely", "simple token is not cryptographically signed", "prober detected unhealthy status", "prober found high clock drift"];
+    [
+        "serving client traffic insecurely", "simple token is not cryptographically signed", "prober detected unhealthy status",
+        "prober found high clock drift", "established TCP streaming connection", "closed TCP streaming connection", "stopped TCP streaming connection",
+        "failed to apply request",
+    ];
 
-    /// <summary>Whether it belongs into a reason for people.</summary>
-    public bool IsTrouble => Level >= LogLevel.Warning;
+    /// <summary>Whether it belongs into a reason for people why etcd does not serve, or ended. Connections to others that break are no such
+    /// reason: their "unexpected EOF" says nothing about this member's data.</summary>
+    public bool IsTrouble => Level >= LogLevel.Warning && !IsOfPeers;
 
     /// <summary>Reads a line; whatever is not etcd's JSON is taken as it is. Never throws.</summary>
     /// <param name="line">The line without its end, at most <see cref="EtcdOutput.LineBytesMax"/> bytes.</param>
@@ -79,7 +87,9 @@ internal sealed record EtcdLogLine(LogLevel Level, string Text, string Message, 
 
         if (fields > 0)
             text.Append(')');
-        return new EtcdLogLine(LevelOf(StringOf(root, "level"), StringOf(root, "caller"), message), Cut(text.ToString()), Cut(message), Cut(error));
+        string caller = StringOf(root, "caller");
+        return new EtcdLogLine(
+            LevelOf(StringOf(root, "level"), caller, message), Cut(text.ToString()), Cut(message), Cut(error), caller.StartsWith("rafthttp/", StringComparison.Ordinal));
     }
 
     private static EtcdLogLine Plain(string line)

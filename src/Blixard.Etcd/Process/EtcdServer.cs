@@ -23,6 +23,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
     private EtcdServerStatus _status;
     private Task _supervision = Task.CompletedTask;
     private Task? _disposal;
+    private bool _isStarted;
     // Only the supervision and what it awaits use it.
     private bool _hadData;
 
@@ -68,6 +69,19 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// Finds etcd, prepares its directory, ends what a former run left in it, and lets etcd start. Whether and when it serves depends on the
     /// other members (<see cref="WaitUntilServingAsync"/>); from now on troubles are told by the status.
     /// </summary>
+    /// <inheritdoc cref="PrepareAsync"/>
+    public static async Task<EtcdServer> StartAsync(
+        EtcdServerOptions options, EtcdStart start, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
+    {
+        EtcdServer server = await PrepareAsync(options, start, loggers, time, cancellationToken).ConfigureAwait(false);
+        server.Start();
+        return server;
+    }
+
+    /// <summary>
+    /// Finds etcd, prepares its directory and ends what a former run left in it. etcd does not start before <see cref="Start"/>: it looks for
+    /// the other members' sockets at once, and a member that joins gives up without them.
+    /// </summary>
     /// <param name="options">Where and how.</param>
     /// <param name="start">As what.</param>
     /// <param name="loggers">Where etcd's own lines (category "etcd") and ours go.</param>
@@ -76,7 +90,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// <exception cref="EtcdServerException">There is no usable etcd, the directory cannot be used, or there are no data to go on with.</exception>
     /// <exception cref="IOException">The data that are there cannot be read.</exception>
     /// <exception cref="ArgumentException">An option is out of its range, or the list of members does not name this one.</exception>
-    public static async Task<EtcdServer> StartAsync(
+    public static async Task<EtcdServer> PrepareAsync(
         EtcdServerOptions options, EtcdStart start, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -98,13 +112,23 @@ public sealed partial class EtcdServer : IAsyncDisposable
             var server = new EtcdServer(options, start, program, directory, loggers, time);
             foreach (int process in ended)
                 server.LogLeftOver(process);
-            server._supervision = server.SuperviseAsync();
             return server;
         }
         catch (Exception)
         {
             directory.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Lets etcd start. Nothing if it was let before, or stopped.</summary>
+    public void Start()
+    {
+        lock (_lock)
+        {
+            if (!_isStarted && _disposal is null)
+                _supervision = SuperviseAsync();
+            _isStarted = true;
         }
     }
 
@@ -155,6 +179,8 @@ public sealed partial class EtcdServer : IAsyncDisposable
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _supervision.ConfigureAwait(false);
+        // One that was never let start says so as well.
+        Change(status => status.State == EtcdServerState.Removed ? status : status with { State = EtcdServerState.Stopped });
         await _log.DisposeAsync().ConfigureAwait(false);
         _directory.Dispose();
         _stopping.Dispose();
@@ -262,7 +288,7 @@ public sealed partial class EtcdServer : IAsyncDisposable
             trouble.Add(line);
             _log.Write(line);
             if (line.IsTrouble)
-                Change(status => status.State == EtcdServerState.Starting ? status with { Reason = line.Text } : status);
+                Change(status => status.State == EtcdServerState.Starting ? status with { Reason = EtcdTrouble.Explain(line) } : status);
         }
     }
 

@@ -19,6 +19,11 @@ internal sealed class EtcdTrouble
 
     private readonly List<EtcdLogLine> _complaints = [];
 
+    /// <summary>What a complaint means while etcd has not begun to serve.</summary>
+    public static string Explain(EtcdLogLine line) => line.Message.StartsWith("failed to publish local member", StringComparison.Ordinal)
+        ? "it waits for a leader: most of the cluster's servers are needed to elect one"
+        : line.Text;
+
     /// <summary>Whether etcd said that the cluster has removed this member for good.</summary>
     public bool Removed { get; private set; }
 

@@ -97,16 +97,32 @@ internal sealed class RaftHost : IAsyncDisposable
     /// <summary>Completes with the reason when the cluster has removed this server for good.</summary>
     public Task<string> Removed => _removed.Task;
 
-    /// <summary>Starts etcd and returns when its process runs; when it serves depends on the others.</summary>
+    /// <summary>Lets etcd start, with the sockets by which it looks for the others; when it serves depends on them.</summary>
+    /// <param name="options">What it works with.</param>
+    /// <param name="start">As what etcd starts.</param>
+    /// <param name="members">The members of the cluster that are known so far.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
     /// <exception cref="NodeStartException">There is no usable etcd, or its directory or data cannot be used.</exception>
-    public static async Task<RaftHost> StartAsync(RaftHostOptions options, EtcdStart start, CancellationToken cancellationToken)
+    public static async Task<RaftHost> StartAsync(
+        RaftHostOptions options, EtcdStart start, IReadOnlyDictionary<EndpointId, Member> members, CancellationToken cancellationToken)
     {
         try
         {
-            EtcdServer server = await EtcdServer.StartAsync(
+            EtcdServer server = await EtcdServer.PrepareAsync(
                 new EtcdServerOptions { Directory = options.Directory, Self = options.Self, Program = options.Program },
                 start, options.Loggers, options.Time, cancellationToken).ConfigureAwait(false);
-            return new RaftHost(options, server);
+            try
+            {
+                var host = new RaftHost(options, server);
+                host.SetMembers(members);
+                server.Start();
+                return host;
+            }
+            catch (Exception)
+            {
+                await server.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
         }
         catch (EtcdServerException e)
         {
@@ -173,7 +189,7 @@ internal sealed class RaftHost : IAsyncDisposable
     /// <summary>What other servers need of this one: tunnels to its etcd, and reports.</summary>
     public IEnumerable<RpcService> Services(MemberDirectory directory) =>
     [
-        new TunnelService(new RaftGate(directory, () => _server.PeerSocketPath).ConnectAsync, _options.Metrics).Bind(),
+        new TunnelService(new RaftGate(directory, () => _stopping.IsCancellationRequested ? null : _server.PeerSocketPath).ConnectAsync, _options.Metrics).Bind(),
         new RpcService(RaftReflection.Descriptor, "Raft").Unary(RaftMethods.Report, (_, _) => Task.FromResult(View.Report)),
     ];
 

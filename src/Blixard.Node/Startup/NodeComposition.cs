@@ -289,13 +289,10 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             Time = _time,
             Loggers = _loggers,
         };
-        RaftHost raft = await RaftHost.StartAsync(options, start, cancellationToken).ConfigureAwait(false);
-        // etcd looks for the others as soon as it runs.
         var members = known.ToDictionary(member => EndpointId.FromBytes(member.Node.EndpointId.Span));
         foreach ((EndpointId other, Member member) in members.Where(pair => pair.Key != id))
             _peers.Put(other, member.Node.Name, member.Node.GrpcAddress);
-        raft.SetMembers(members);
-        return raft;
+        return await RaftHost.StartAsync(options, start, members, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Decides on the id of a new cluster and remembers it, so that a node which is killed now goes on with the same.</summary>

@@ -22,6 +22,10 @@ public sealed class EtcdLogLineTests
         LogLevel.Debug,
         "simple token is not cryptographically signed")]
     [InlineData(
+        """{"level":"warn","ts":"2026-11-23T10:06:19.065Z","caller":"rafthttp/stream.go:266","msg":"established TCP streaming connection with remote peer","stream-writer-type":"stream Message","local-member-id":"1bacd4356184abbf","remote-peer-id":"5d24981adb32e70a"}""",
+        LogLevel.Debug,
+        "established TCP streaming connection with remote peer (stream-writer-type=stream Message, remote-peer-id=5d24981adb32e70a)")]
+    [InlineData(
         """{"level":"info","ts":"2026-11-23T08:49:59.321Z","caller":"raft/node.go:327","msg":"raft.node: 2e1b156e05ac3309 elected leader 2e1b156e05ac3309 at term 2"}""",
         LogLevel.Information,
         "raft.node: 2e1b156e05ac3309 elected leader 2e1b156e05ac3309 at term 2")]

@@ -25,6 +25,16 @@ public sealed class EtcdTroubleTests
     }
 
     [Fact]
+    public void Connections_to_others_that_broke_are_not_why_it_ended()
+    {
+        var trouble = new EtcdTrouble();
+        trouble.Add(EtcdLogLine.Read(
+            """{"level":"warn","caller":"rafthttp/stream.go:436","msg":"lost TCP streaming connection with remote peer","error":"unexpected EOF"}"""u8));
+
+        Assert.Equal("etcd was ended by signal 9", trouble.Describe(137, "/d"));
+    }
+
+    [Fact]
     public void A_signal_is_named_and_only_the_last_complaints_are_kept()
     {
         var trouble = new EtcdTrouble();
