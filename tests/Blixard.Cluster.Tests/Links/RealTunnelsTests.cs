@@ -10,6 +10,7 @@ using Blixard.Rpc.Identity;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Services;
 using Blixard.Rpc.Tunnels;
+using Blixard.Testing.Basics;
 using Iroh;
 using Iroh.Base;
 using Iroh.Cryptography;
@@ -80,13 +81,7 @@ public sealed class RealTunnelsTests : IAsyncLifetime
         (NetworkStream near, Task carried) = await CarryAsync(tunnels);
         byte[] sent = new byte[10 * 1024 * 1024];
         new SeededRandomSource(3).Fill(sent);
-        Task writing = Task.Run(async () =>
-        {
-            await near.WriteAsync(sent);
-            near.Socket.Shutdown(SocketShutdown.Send);
-        });
-        byte[] came = await ReadAllAsync(near);
-        await writing;
+        byte[] came = await EchoConnection.ExchangeAsync(near, sent);
         Assert.True(came.AsSpan().SequenceEqual(sent), $"{came.Length} bytes came");
         await carried.WaitAsync(s_patience);
         PeerTunnelsStatus status = tunnels.Status;
@@ -101,7 +96,7 @@ public sealed class RealTunnelsTests : IAsyncLifetime
         (NetworkStream near, Task carried) = await CarryAsync(tunnels);
         await EchoAsync(near);
         _relay.IsDropping = true;
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         RpcException cut = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
         Assert.EndsWith("over P2p was cut: PulseLost", cut.Message, StringComparison.Ordinal);
 
@@ -113,7 +108,7 @@ public sealed class RealTunnelsTests : IAsyncLifetime
         _channel.OnLinkLost("silence");
         await LinkAsync();
         using var alive = new Timer(_ => _channel.OnLinkAlive(), null, 0, 100);
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         Assert.EndsWith("was cut: Moved", (await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience))).Message, StringComparison.Ordinal);
         (near, carried) = await CarryAsync(tunnels);
         await EchoAsync(near);
@@ -131,7 +126,7 @@ public sealed class RealTunnelsTests : IAsyncLifetime
         await EchoAsync(near);
         await _connection.CloseAsync(0, "the test");
         await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         (near, carried) = await CarryAsync(tunnels);
         await EchoAsync(near);
         Assert.Equal(1, tunnels.Status.OpenGrpc);
@@ -159,7 +154,7 @@ public sealed class RealTunnelsTests : IAsyncLifetime
 
     private static async Task<(NetworkStream Near, Task Carried)> CarryAsync(PeerTunnels tunnels)
     {
-        (NetworkStream near, NetworkStream far) = await PairAsync();
+        (NetworkStream near, NetworkStream far) = await SocketPair.CreateAsync();
         return (near, tunnels.CarryAsync(far));
     }
 
@@ -172,44 +167,11 @@ public sealed class RealTunnelsTests : IAsyncLifetime
         Assert.Equal(9, back[0]);
     }
 
-    private static async Task<byte[]> ReadAllAsync(NetworkStream stream)
-    {
-        using var patience = new CancellationTokenSource(s_patience);
-        using var bytes = new MemoryStream();
-        await stream.CopyToAsync(bytes, patience.Token);
-        return bytes.ToArray();
-    }
-
     private static async ValueTask<Stream> ConnectAsync(string target, RpcContext context, CancellationToken cancellationToken)
     {
-        (NetworkStream near, NetworkStream far) = await PairAsync();
-        _ = ServeAsync(far);
+        (NetworkStream near, NetworkStream far) = await SocketPair.CreateAsync();
+        _ = EchoConnection.ServeAsync(far);
         return near;
-    }
-
-    private static async Task ServeAsync(NetworkStream stream)
-    {
-        await using (stream)
-        {
-            try
-            {
-                await stream.CopyToAsync(stream);
-            }
-            catch (IOException)
-            {
-                // The tunnel was cut.
-            }
-        }
-    }
-
-    private static async Task<(NetworkStream Near, NetworkStream Far)> PairAsync()
-    {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
-        var near = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await near.ConnectAsync(listener.LocalEndPoint!);
-        return (new NetworkStream(near, ownsSocket: true), new NetworkStream(await listener.AcceptAsync(), ownsSocket: true));
     }
 
     private sealed class CallHandler(IrohServiceRunner runner) : IProtocolHandler

@@ -1,8 +1,8 @@
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
+using Blixard.Testing.Basics;
 using Blixard.Testing.Linearizability;
 using Blixard.Testing.Store;
-using Blixard.Testing.Time;
 using Iroh.Cryptography;
 
 namespace Blixard.Cluster.Tests.Store;

@@ -1,8 +1,8 @@
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
 using Blixard.Rpc.Calls;
+using Blixard.Testing.Basics;
 using Blixard.Testing.Store;
-using Blixard.Testing.Time;
 using Blixard.V1;
 using Iroh.Cryptography;
 

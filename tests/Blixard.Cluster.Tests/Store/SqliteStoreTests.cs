@@ -1,6 +1,6 @@
 using Blixard.Cluster.Store;
+using Blixard.Testing.Basics;
 using Blixard.Testing.Store;
-using Blixard.Testing.Time;
 using Iroh.Cryptography;
 using Microsoft.Data.Sqlite;
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using System.IO.Pipelines;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Services;
+using Blixard.Testing.Basics;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Blixard.Cluster.Tests.Support;
@@ -14,7 +14,7 @@ internal sealed class PipeLink : IAsyncDisposable
     private readonly IrohServiceRunner _runner;
     private readonly RpcMetrics _metrics = new();
     private readonly RpcPeer _peer = new(TemporaryStore.Id(9).Span.ToArray(), RpcTransport.P2p, "memory");
-    private readonly ConcurrentBag<PipeStream> _open = [];
+    private readonly ConcurrentBag<MemoryDuplex> _open = [];
     private readonly ConcurrentBag<Task> _served = [];
     private readonly CancellationTokenSource _stop = new();
     private int _opened;
@@ -40,8 +40,8 @@ internal sealed class PipeLink : IAsyncDisposable
     /// <summary>Breaks every stream that is open.</summary>
     public void Break()
     {
-        while (_open.TryTake(out PipeStream? stream))
-            stream.Abort();
+        while (_open.TryTake(out MemoryDuplex? stream))
+            stream.Abort(RpcAbortCode.Cancelled);
     }
 
     public async ValueTask DisposeAsync()
@@ -57,71 +57,13 @@ internal sealed class PipeLink : IAsyncDisposable
         if (IsDown)
             throw new IOException("the link is down");
         Interlocked.Increment(ref _opened);
-        Pipe there = new(), back = new();
-        PipeStream near = new(back.Reader, there.Writer), far = new(there.Reader, back.Writer);
+        (MemoryDuplex near, MemoryDuplex far) = MemoryDuplex.CreatePair();
         _open.Add(near);
         _open.Add(far);
         if (!IsSilent)
-            _served.Add(_runner.ServeCallAsync(far.ToRpcStream(), _peer, _stop.Token));
-        return ValueTask.FromResult(near.ToRpcStream());
+            _served.Add(_runner.ServeCallAsync(ToRpcStream(far), _peer, _stop.Token));
+        return ValueTask.FromResult(ToRpcStream(near));
     }
 
-    private sealed class PipeStream(PipeReader reader, PipeWriter writer) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public RpcStream ToRpcStream() => new(this, _ => writer.CompleteAsync(), _ => Abort());
-
-        public void Abort()
-        {
-            writer.Complete(new IOException("reset"));
-            reader.CancelPendingRead();
-        }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            ReadResult result = await reader.ReadAsync(cancellationToken);
-            if (result.IsCanceled)
-                throw new IOException("aborted");
-            int count = (int)Math.Min(buffer.Length, result.Buffer.Length);
-            System.Buffers.BuffersExtensions.CopyTo(result.Buffer.Slice(0, count), buffer.Span);
-            reader.AdvanceTo(result.Buffer.GetPosition(count));
-            return count;
-        }
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            if ((await writer.WriteAsync(buffer, cancellationToken)).IsCompleted)
-                throw new IOException("the peer reads no more");
-        }
-
-        public override ValueTask DisposeAsync()
-        {
-            writer.Complete();
-            reader.Complete();
-            return base.DisposeAsync();
-        }
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
+    private static RpcStream ToRpcStream(MemoryDuplex end) => new(end, end.FinishAsync, end.Abort);
 }

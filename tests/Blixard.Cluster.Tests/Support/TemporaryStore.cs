@@ -1,7 +1,7 @@
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tokens;
-using Blixard.Testing.Time;
+using Blixard.Testing.Basics;
 using Blixard.V1;
 using Google.Protobuf;
 using Iroh.Base;

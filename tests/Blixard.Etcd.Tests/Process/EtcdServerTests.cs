@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Blixard.Etcd.Process;
 using Blixard.Etcd.Tests.Support;
+using Blixard.Testing.Basics;
 using Microsoft.Extensions.Logging;
 using OsProcess = System.Diagnostics.Process;
 

@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using System.Threading.Channels;
 using Blixard.Images.Fetching;
 using Blixard.Images.Serving;
@@ -6,6 +5,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Services;
+using Blixard.Testing.Basics;
 using Blixard.V1;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -61,64 +61,10 @@ internal sealed class ImagePeer : IAsyncDisposable
 
     private ValueTask<RpcStream> OpenAsync(CancellationToken cancellationToken)
     {
-        var options = new PipeOptions(pauseWriterThreshold: 16 * 1024, resumeWriterThreshold: 8 * 1024, useSynchronizationContext: false);
-        Pipe there = new(options), back = new(options);
-        _accepted.Writer.TryWrite(new Duplex(there.Reader, back.Writer).ToRpcStream());
-        return ValueTask.FromResult(new Duplex(back.Reader, there.Writer).ToRpcStream());
+        (MemoryDuplex near, MemoryDuplex far) = MemoryDuplex.CreatePair();
+        _accepted.Writer.TryWrite(ToRpcStream(far));
+        return ValueTask.FromResult(ToRpcStream(near));
     }
 
-    private sealed class Duplex(PipeReader reader, PipeWriter writer) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public RpcStream ToRpcStream() => new(this, _ => writer.CompleteAsync(), _ =>
-        {
-            writer.Complete(new IOException("reset by the peer"));
-            reader.CancelPendingRead();
-        });
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            ReadResult read = await reader.ReadAsync(cancellationToken);
-            int count = (int)Math.Min(buffer.Length, read.Buffer.Length);
-            System.Buffers.BuffersExtensions.CopyTo(read.Buffer.Slice(0, count), buffer.Span);
-            reader.AdvanceTo(read.Buffer.GetPosition(count));
-            return count == 0 && read.IsCanceled ? throw new IOException("reset") : count;
-        }
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            if ((await writer.WriteAsync(buffer, cancellationToken)).IsCompleted)
-                throw new IOException("the peer reads no more");
-        }
-
-        public override ValueTask DisposeAsync()
-        {
-            writer.Complete();
-            reader.Complete();
-            return base.DisposeAsync();
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-    }
+    private static RpcStream ToRpcStream(MemoryDuplex end) => new(end, end.FinishAsync, end.Abort);
 }

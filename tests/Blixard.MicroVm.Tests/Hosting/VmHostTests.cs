@@ -1,5 +1,6 @@
 using Blixard.MicroVm.Hosting;
 using Blixard.MicroVm.Model;
+using Blixard.Testing.Basics;
 using Iroh.Cryptography;
 
 namespace Blixard.MicroVm.Tests.Hosting;

@@ -6,6 +6,7 @@ using Blixard.Rpc.Frames;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Tests.Support;
 using Blixard.Rpc.Tunnels;
+using Blixard.Testing.Basics;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Blixard.Rpc.Tests.Diagnostics;

@@ -2,6 +2,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Services;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Rpc.Tests.Frames;
 
@@ -96,7 +97,7 @@ public sealed class FrameCallTests
             for (int i = 0; i < 100; i++)
                 Assert.True(await messages.MoveNextAsync());
             // What fits between us: the window, one message in the handler's hand and one in ours.
-            Assert.InRange(host.Probe.Counted, 100, 100 + (MemoryLink.WindowBytes / 1000) + 8);
+            Assert.InRange(host.Probe.Counted, 100, 100 + (MemoryDuplex.WindowBytes / 1000) + 8);
         }
         await host.Probe.GivenUp.Task.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.InRange(host.Probe.Counted, 100, 1000);

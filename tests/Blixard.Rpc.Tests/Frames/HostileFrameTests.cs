@@ -1,6 +1,7 @@
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 using Blixard.V1;
 using Google.Protobuf;
 using Iroh.Cryptography;

@@ -8,6 +8,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Rpc.Tests.Grpc;
 

@@ -2,6 +2,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 using Google.Protobuf;
 
 namespace Blixard.Rpc.Tests.Grpc;

@@ -2,7 +2,7 @@ using System.Formats.Asn1;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Blixard.Rpc.Identity;
-using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 using Iroh.Cryptography;
 
 namespace Blixard.Rpc.Tests.Identity;

@@ -2,6 +2,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Frames;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Tests.Support;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Rpc.Tests.Peers;
 
@@ -166,7 +167,7 @@ public sealed class PeerChannelTests : IAsyncLifetime
         async _ =>
         {
             (MemoryDuplex near, MemoryDuplex far) = MemoryDuplex.CreatePair();
-            await far.FinishAsync();
+            await far.FinishAsync(CancellationToken.None);
             return near.ToRpcStream();
         },
         TimeProvider.System);

@@ -1,5 +1,6 @@
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Frames;
+using Blixard.Testing.Basics;
 using Blixard.V1;
 using Google.Protobuf;
 

@@ -8,6 +8,7 @@ using Blixard.Rpc.Grpc;
 using Blixard.Rpc.Identity;
 using Blixard.Rpc.Services;
 using Blixard.Rpc.Tunnels;
+using Blixard.Testing.Basics;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Blixard.Rpc.Tests.Support;
@@ -105,7 +106,7 @@ internal sealed class TunnelHost : IAsyncDisposable
         else
             Link.Accept(far);
         await Task.CompletedTask;
-        return new RpcStream(stream, _ => near.FinishAsync(), near.Abort);
+        return new RpcStream(stream, near.FinishAsync, near.Abort);
     }
 
     private async ValueTask<Stream> ConnectAsync(string target, RpcContext context, CancellationToken cancellationToken)
@@ -114,45 +115,17 @@ internal sealed class TunnelHost : IAsyncDisposable
             throw new RpcException(target == "secret" ? RpcStatusCode.PermissionDenied : RpcStatusCode.NotFound, $"no {target} for you");
         (NetworkStream near, NetworkStream far) = await SocketPair.CreateAsync();
         if (target == "echo")
-            _ = EchoAsync(far);
+            _ = EchoConnection.ServeAsync(far);
         else
             Held.Add(far, cancellationToken);
         return near;
     }
-
-    private static async Task EchoAsync(NetworkStream stream)
-    {
-        await using (stream)
-        {
-            try
-            {
-                await stream.CopyToAsync(stream);
-                stream.Socket.Shutdown(SocketShutdown.Send);
-                // The other end closes once it has read the end.
-                await stream.ReadAtLeastAsync(new byte[1], 1, throwOnEndOfStream: false);
-            }
-            catch (IOException)
-            {
-                // The tunnel was cut.
-            }
-        }
-    }
 }
 
 /// <summary>A stream that can stop in both directions without a word.</summary>
-internal sealed class FreezableStream(Stream inner) : Stream
+internal sealed class FreezableStream(Stream inner) : AsyncStream
 {
     private readonly CancellationTokenSource _frozen = new();
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     public void Freeze()
     {
@@ -195,18 +168,4 @@ internal sealed class FreezableStream(Stream inner) : Stream
         _frozen.Dispose();
         await base.DisposeAsync();
     }
-
-    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public override void Flush()
-    {
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

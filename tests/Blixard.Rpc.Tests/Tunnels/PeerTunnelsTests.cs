@@ -4,6 +4,7 @@ using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Peers;
 using Blixard.Rpc.Tests.Support;
 using Blixard.Rpc.Tunnels;
+using Blixard.Testing.Basics;
 using Iroh.Cryptography;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -42,12 +43,12 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         NetworkStream far = _host.Held.Take();
         await near.WriteAsync("question"u8.ToArray());
         near.Socket.Shutdown(SocketShutdown.Send);
-        Assert.Equal("question"u8.ToArray(), await ReadAllAsync(far));
+        Assert.Equal("question"u8.ToArray(), await EchoConnection.ReadToEndAsync(far));
         // One direction has ended; the other goes on.
         Assert.Equal(1, transport == RpcTransport.P2p ? tunnels.Status.OpenP2p : tunnels.Status.OpenGrpc);
         await far.WriteAsync("answer"u8.ToArray());
         await far.DisposeAsync();
-        Assert.Equal("answer"u8.ToArray(), await ReadAllAsync(near));
+        Assert.Equal("answer"u8.ToArray(), await EchoConnection.ReadToEndAsync(near));
         await carried.WaitAsync(s_patience);
         PeerTunnelsStatus status = tunnels.Status;
         Assert.Equal((transport, 0, 0), (status.Way, status.OpenP2p, status.OpenGrpc));
@@ -64,13 +65,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         (NetworkStream near, Task carried) = await CarryAsync(tunnels);
         byte[] sent = new byte[10 * 1024 * 1024];
         new SeededRandomSource(1).Fill(sent);
-        Task writing = Task.Run(async () =>
-        {
-            await near.WriteAsync(sent);
-            near.Socket.Shutdown(SocketShutdown.Send);
-        });
-        byte[] came = await ReadAllAsync(near);
-        await writing;
+        byte[] came = await EchoConnection.ExchangeAsync(near, sent);
         Assert.True(came.AsSpan().SequenceEqual(sent), $"{came.Length} bytes came");
         await carried.WaitAsync(s_patience);
     }
@@ -87,7 +82,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         (NetworkStream near, Task carried) = await CarryAsync(tunnels);
         RpcException e = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
         Assert.Equal((code, RpcFailureStage.Answered), (e.StatusCode, e.Stage));
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         Assert.Equal(transport, _channel.Current);
     }
 
@@ -101,7 +96,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         _host.Freeze();
         foreach ((NetworkStream near, Task carried) in first)
         {
-            Assert.Empty(await ReadAllAsync(near));
+            Assert.Empty(await EchoConnection.ReadToEndAsync(near));
             RpcException cut = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
             Assert.Equal("the hold tunnel to node-b over P2p was cut: PulseLost", cut.Message);
         }
@@ -133,7 +128,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         await near.WriteAsync(new byte[] { 1 });
         Assert.Equal(1, await near.ReadAsync(new byte[1]));
         near.Socket.Shutdown(SocketShutdown.Send);
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         await carried.WaitAsync(s_patience);
     }
 
@@ -176,7 +171,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
             RpcException e = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
             Assert.Equal(RpcStatusCode.Unavailable, e.StatusCode);
             Assert.StartsWith("no way leads to node-b: ", e.Message, StringComparison.Ordinal);
-            Assert.Empty(await ReadAllAsync(near));
+            Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         }
 
         Assert.True(TimeProvider.System.GetElapsedTime(started) >= 2 * timing.RetryDelay);
@@ -236,7 +231,7 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         far.Socket.Close(0);
         RpcException e = await Assert.ThrowsAsync<RpcException>(() => carried.WaitAsync(s_patience));
         Assert.Equal((RpcStatusCode.Aborted, RpcFailureStage.Answered), (e.StatusCode, e.Stage));
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         Assert.Equal(RpcTransport.P2p, _channel.Current);
     }
 
@@ -248,10 +243,10 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
         await UntilAsync(() => tunnels.Status.OpenGrpc == 1);
         await tunnels.DisposeAsync();
         Assert.Contains("Stopped", (await Assert.ThrowsAsync<RpcException>(() => carried)).Message, StringComparison.Ordinal);
-        Assert.Empty(await ReadAllAsync(near));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(near));
         (NetworkStream late, Task refused) = await CarryAsync(tunnels);
         await Assert.ThrowsAsync<ObjectDisposedException>(() => refused);
-        Assert.Empty(await ReadAllAsync(late));
+        Assert.Empty(await EchoConnection.ReadToEndAsync(late));
     }
 
     private static async Task UntilAsync(Func<bool> condition)
@@ -274,13 +269,5 @@ public sealed class PeerTunnelsTests : IAsyncLifetime
     {
         (NetworkStream near, NetworkStream far) = await SocketPair.CreateAsync();
         return (near, tunnels.CarryAsync(far));
-    }
-
-    private static async Task<byte[]> ReadAllAsync(NetworkStream stream)
-    {
-        using var patience = new CancellationTokenSource(s_patience);
-        using var bytes = new MemoryStream();
-        await stream.CopyToAsync(bytes, patience.Token);
-        return bytes.ToArray();
     }
 }

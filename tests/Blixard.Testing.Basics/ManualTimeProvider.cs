@@ -1,4 +1,4 @@
-namespace Blixard.Testing.Time;
+namespace Blixard.Testing.Basics;
 
 /// <summary>A clock that stands until a test moves it; timers fire within <see cref="Advance"/>. Thread-safe.</summary>
 public sealed class ManualTimeProvider : TimeProvider

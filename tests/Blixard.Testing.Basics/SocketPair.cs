@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Blixard.Rpc.Tests.Support;
+namespace Blixard.Testing.Basics;
 
 /// <summary>Two ends of a connection on loopback.</summary>
-internal static class SocketPair
+public static class SocketPair
 {
     public static async Task<(NetworkStream Near, NetworkStream Far)> CreateAsync()
     {

@@ -1,10 +1,9 @@
 using System.Diagnostics;
-using OsProcess = System.Diagnostics.Process;
 
-namespace Blixard.Etcd.Tests.Support;
+namespace Blixard.Testing.Basics;
 
 /// <summary>A file system of a few MiB, for tests of a full disk. Needs root.</summary>
-internal sealed class SmallDisk : IDisposable
+public sealed class SmallDisk : IDisposable
 {
     private SmallDisk(string root) => Root = root;
 
@@ -29,7 +28,7 @@ internal sealed class SmallDisk : IDisposable
     {
         try
         {
-            using OsProcess process = OsProcess.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
             process.StandardError.ReadToEnd();
             process.WaitForExit();
             return process.ExitCode == 0;
