@@ -1,3 +1,5 @@
+using Blixard.Rpc.Sockets;
+
 namespace Blixard.Etcd.Process;
 
 /// <summary>A member's data on the disk, as far as the server must know it before etcd starts.</summary>

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Runtime.CompilerServices;
+using Blixard.Rpc.Sockets;
 using Microsoft.Extensions.Logging;
 
 namespace Blixard.Etcd.Process;

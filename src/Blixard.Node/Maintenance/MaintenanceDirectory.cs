@@ -4,6 +4,7 @@ using Blixard.Cluster.Store.Backup;
 using Blixard.Etcd.Database;
 using Blixard.Etcd.Process;
 using Blixard.Node.Storage;
+using Blixard.Rpc.Sockets;
 
 namespace Blixard.Node.Maintenance;
 

@@ -1,26 +1,20 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Rpc.Sockets;
 
 /// <summary>
 /// Where a unix socket is, in a form that the kernel takes even when the path is longer than its limit: then the folder is held
-/// open and the socket is named through <c>/proc/self/fd</c>. Good for binding and for connecting, until it is disposed.
+/// open and the socket is named through it (see <see cref="SocketDirectory"/>). Good for binding and for connecting, until it is disposed.
 /// </summary>
-public sealed partial class UnixSocketAddress : IDisposable
+public sealed class UnixSocketAddress : IDisposable
 {
     /// <summary>The longest path that the kernel takes as it is, in bytes: sun_path has 108 with the terminating zero (unix(7)).</summary>
     public const int PathBytesMax = 107;
 
-    private const int OpenPathOnly = 0x200000; // O_PATH
-    private const int OpenDirectory = 0x10000; // O_DIRECTORY
-    private const int OpenCloseOnExec = 0x80000; // O_CLOEXEC
+    private readonly SocketDirectory? _folder;
 
-    private readonly SafeFileHandle? _folder;
-
-    private UnixSocketAddress(string path, SafeFileHandle? folder)
+    private UnixSocketAddress(string path, SocketDirectory? folder)
     {
         EndPoint = new UnixDomainSocketEndPoint(path);
         _folder = folder;
@@ -38,15 +32,11 @@ public sealed partial class UnixSocketAddress : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Encoding.UTF8.GetByteCount(path) <= PathBytesMax)
             return new UnixSocketAddress(path, null);
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        int descriptor = OpenFolder(folder, OpenPathOnly | OpenDirectory | OpenCloseOnExec);
-        if (descriptor < 0)
-            throw new IOException($"cannot open {folder}, the folder of a socket: {Marshal.GetLastPInvokeErrorMessage()}");
-        var handle = new SafeFileHandle(descriptor, ownsHandle: true);
-        string name = $"/proc/self/fd/{descriptor}/{Path.GetFileName(path)}";
+        SocketDirectory folder = SocketDirectory.Open(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        string name = folder.PathOf(Path.GetFileName(path));
         if (Encoding.UTF8.GetByteCount(name) <= PathBytesMax)
-            return new UnixSocketAddress(name, handle);
-        handle.Dispose();
+            return new UnixSocketAddress(name, folder);
+        folder.Dispose();
         throw new ArgumentException($"'{Path.GetFileName(path)}' is too long for the name of a socket", nameof(path));
     }
 
@@ -71,8 +61,4 @@ public sealed partial class UnixSocketAddress : IDisposable
 
     /// <summary>Closes the folder. Sockets that are bound or connected stay so.</summary>
     public void Dispose() => _folder?.Dispose();
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static partial int OpenFolder(string path, int flags);
 }

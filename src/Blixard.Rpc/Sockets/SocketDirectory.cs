@@ -4,17 +4,14 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 
-namespace Blixard.Etcd.Process;
+namespace Blixard.Rpc.Sockets;
 
 /// <summary>
 /// An open directory whose sockets can be reached however deep it lies: a path that does not fit into a socket's address is replaced by one
-/// through this process's open directory. Thread-safe; paths are valid until it is disposed, in this process.
+/// through this process's open directory, in <c>/proc/self/fd</c>. Thread-safe; paths are valid until it is disposed, in this process.
 /// </summary>
 public sealed partial class SocketDirectory : IDisposable
 {
-    /// <summary>The longest path of a unix socket in bytes: sun_path holds 108 with the terminating zero (unix(7)).</summary>
-    private const int SocketPathBytesMax = 107;
-
     // open(2): only to name it, not inherited by children. Both are the same on every processor that .NET runs on.
     private const int OpenPath = 0x200000;
     private const int OpenCloseOnExec = 0x80000;
@@ -33,11 +30,12 @@ public sealed partial class SocketDirectory : IDisposable
     public string FullPath { get; }
 
     /// <summary>Opens a directory that exists.</summary>
-    /// <exception cref="IOException">It cannot be opened.</exception>
+    /// <exception cref="IOException">It cannot be opened, or is no directory.</exception>
     public static SocketDirectory Open(string directory)
     {
+        // Only a directory has an entry ".". (O_DIRECTORY says the same, by a number that differs between processors.)
         // The descriptor's number is this directory's name for as long as it is open; O_PATH descriptors cannot be read or written.
-        int descriptor = Open(directory, OpenPath | OpenCloseOnExec);
+        int descriptor = Open(Path.Combine(directory, "."), OpenPath | OpenCloseOnExec);
         if (descriptor < 0)
             throw new IOException($"{directory} cannot be opened: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}");
         var handle = new SafeFileHandle(descriptor, ownsHandle: true);
@@ -55,7 +53,7 @@ public sealed partial class SocketDirectory : IDisposable
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
         string path = Path.Combine(FullPath, name);
-        return Encoding.UTF8.GetByteCount(path) <= SocketPathBytesMax ? path : $"{_link}/{name}";
+        return Encoding.UTF8.GetByteCount(path) <= UnixSocketAddress.PathBytesMax ? path : $"{_link}/{name}";
     }
 
     /// <inheritdoc/>
