@@ -1,12 +1,8 @@
 using System.Net;
-using Microsoft.AspNetCore.Builder;
+using Blixard.Rpc.Hosting;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
 namespace Blixard.Node.Metrics;
@@ -21,9 +17,9 @@ internal sealed class HttpPages : IAsyncDisposable
     // Collectors and probes: a handful. More is a mistake or an attack, and must not cost the node its memory.
     private const long ConnectionsMax = 64;
 
-    private readonly WebApplication _app;
+    private readonly OwnedWebServer _server;
 
-    private HttpPages(WebApplication app, IPEndPoint address) => (_app, Address) = (app, address);
+    private HttpPages(OwnedWebServer server, IPEndPoint address) => (_server, Address) = (server, address);
 
     /// <summary>Where the pages are.</summary>
     public IPEndPoint Address { get; }
@@ -39,42 +35,30 @@ internal sealed class HttpPages : IAsyncDisposable
         IPEndPoint address, Func<CancellationToken, Task<string>> metrics, Func<string> trouble, ILoggerFactory loggers,
         CancellationToken cancellationToken)
     {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        // Signals are the node's business.
-        builder.Services.AddSingleton<IHostLifetime, OwnedLifetime>();
-        builder.WebHost.UseKestrel(kestrel =>
+        void Configure(KestrelServerOptions kestrel)
         {
-            kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Listen(address);
-        });
-        WebApplication app = builder.Build();
-        app.Run(context => AnswerAsync(context, metrics, trouble));
+        }
+
         try
         {
-            await app.StartAsync(cancellationToken).ConfigureAwait(false);
+            OwnedWebServer server = await OwnedWebServer.StartAsync(
+                Configure, context => AnswerAsync(context, metrics, trouble), loggers, cancellationToken).ConfigureAwait(false);
+            return new HttpPages(server, server.Bound(address));
         }
         catch (IOException e)
         {
-            await app.DisposeAsync().ConfigureAwait(false);
             string why = e.InnerException is AddressInUseException
                 ? "another program uses the port. Choose another with --http, or port 0 for any free one."
                 : e.Message;
             throw new NodeStartException(NodeStartFailure.Failed, $"Metrics cannot be served at {address}: {why}", e);
         }
-
-        string bound = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        return new HttpPages(app, new IPEndPoint(address.Address, new Uri(bound).Port));
     }
 
     /// <summary>Closes all connections.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        await _app.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
-        await _app.DisposeAsync().ConfigureAwait(false);
-    }
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private static async Task AnswerAsync(HttpContext context, Func<CancellationToken, Task<string>> metrics, Func<string> trouble)
     {
@@ -104,12 +88,5 @@ internal sealed class HttpPages : IAsyncDisposable
             default:
                 return (StatusCodes.Status404NotFound, Plain, "There are /metrics and /healthz.\n");
         }
-    }
-
-    private sealed class OwnedLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -1,19 +1,15 @@
 using System.Net;
 using Blixard.Rpc.Calls;
+using Blixard.Rpc.Hosting;
 using Blixard.Rpc.Identity;
 using Blixard.Rpc.Services;
 using Google.Protobuf;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 
@@ -50,11 +46,11 @@ public sealed class GrpcServer : IAsyncDisposable
     // Connections at a time: every member, some hundred clients, and room; each holds TLS state of some ten KiB.
     private const long ConnectionsMax = 1024;
 
-    private readonly WebApplication _app;
+    private readonly OwnedWebServer _server;
 
-    private GrpcServer(WebApplication app, IPEndPoint? localAddress)
+    private GrpcServer(OwnedWebServer server, IPEndPoint? localAddress)
     {
-        _app = app;
+        _server = server;
         LocalAddress = localAddress;
     }
 
@@ -71,36 +67,26 @@ public sealed class GrpcServer : IAsyncDisposable
         GrpcServerOptions options, RpcDispatcher dispatcher, ILoggerFactory loggers, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        // Signals are the business of whoever owns this server: the usual lifetime would end it behind the owner's back.
-        builder.Services.AddSingleton<IHostLifetime, OwnedLifetime>();
-        builder.WebHost.UseKestrel(kestrel => Configure(kestrel, options));
-        WebApplication app = builder.Build();
         RpcTransport Transport(HttpContext context) =>
             context.Features.Get<ITlsHandshakeFeature>() is null ? RpcTransport.Local : RpcTransport.Grpc;
-        app.Run(context => HandleAsync(context, dispatcher, Transport(context)));
+        OwnedWebServer server = await OwnedWebServer.StartAsync(
+            kestrel => Configure(kestrel, options), context => HandleAsync(context, dispatcher, Transport(context)), loggers,
+            cancellationToken).ConfigureAwait(false);
         try
         {
-            await app.StartAsync(cancellationToken).ConfigureAwait(false);
             if (options.UnixSocketPath is { } path && !OperatingSystem.IsWindows())
                 File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         }
         catch (Exception)
         {
-            await app.DisposeAsync().ConfigureAwait(false);
+            await server.DisposeAsync().ConfigureAwait(false);
             throw;
         }
-        return new GrpcServer(app, options.Address is { } wanted ? Bound(app, wanted) : null);
+        return new GrpcServer(server, options.Address is { } wanted ? server.Bound(wanted) : null);
     }
 
     /// <summary>Gives running calls up and closes all connections.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        // A stop with a token that has fired does not wait for calls that never end by themselves, such as watches.
-        await _app.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(false);
-        await _app.DisposeAsync().ConfigureAwait(false);
-    }
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     /// <summary>Serves one HTTP request as a call; for hosts that serve gRPC beside other things on their own Kestrel.</summary>
     /// <param name="context">The request.</param>
@@ -137,16 +123,8 @@ public sealed class GrpcServer : IAsyncDisposable
             Finish(context, status);
     }
 
-    private sealed class OwnedLifetime : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-    }
-
     private static void Configure(KestrelServerOptions kestrel, GrpcServerOptions options)
     {
-        kestrel.AddServerHeader = false;
         kestrel.Limits.MaxConcurrentConnections = ConnectionsMax;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null;
@@ -178,13 +156,6 @@ public sealed class GrpcServer : IAsyncDisposable
             File.Delete(path);
             kestrel.ListenUnixSocket(path, listen => listen.Protocols = HttpProtocols.Http2);
         }
-    }
-
-    private static IPEndPoint Bound(WebApplication app, IPEndPoint wanted)
-    {
-        ICollection<string> addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        string https = addresses.First(a => a.StartsWith("https:", StringComparison.Ordinal));
-        return new IPEndPoint(wanted.Address, new Uri(https).Port);
     }
 
     // A connection's identity is proven once and kept with the connection.
