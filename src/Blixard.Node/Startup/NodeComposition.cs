@@ -235,6 +235,9 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     {
         if (key is null)
             throw new NodeStartException(NodeStartFailure.Failed, problem);
+        // A server that cannot run etcd would be a member that never votes.
+        if (join.AsServer)
+            await RaftHost.RequireProgramAsync(_options.EtcdProgram, _time, cancellationToken).ConfigureAwait(false);
         var request = new JoinRequest { Token = ByteString.CopyFrom(join.Ticket.Secret.Span), Replace = join.Replace ?? "" };
         JoinResponse response = await CallServersAsync(join.Ticket.Servers, request, cancellationToken).ConfigureAwait(false);
         MemberCache.Save(_directory.MembersPath, response.Members);

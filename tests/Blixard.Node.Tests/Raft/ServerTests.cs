@@ -67,6 +67,20 @@ public sealed class ServerTests
     }
 
     [Fact]
+    public async Task A_server_without_etcd_does_not_become_a_member()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpEtcdAsync("one");
+        JoinTicket ticket = await one.CreateTicketAsync(role: NodeRole.Server);
+
+        NodeStartException failed = await Assert.ThrowsAsync<NodeStartException>(
+            () => cluster.StartAsync("two", new NodeStart.Join(ticket, AsServer: true), options => options with { EtcdProgram = "no-such-etcd" }));
+
+        Assert.Contains("no-such-etcd", failed.Message);
+        Assert.Single((await one.StatusAsync()).Nodes);
+    }
+
+    [Fact]
     public async Task Whom_nobody_knows_cannot_be_replaced()
     {
         await using var cluster = new TestCluster();
