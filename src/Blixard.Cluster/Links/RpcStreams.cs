@@ -19,7 +19,8 @@ internal static class RpcStreams
             stream.CompleteWrites();
             return ValueTask.CompletedTask;
         },
-        code => stream.Abort(QuicStreamSides.Both, code));
+        code => stream.Abort(QuicStreamSides.Both, code),
+        () => stream.ContinuesReadsInline = true);
 
     /// <summary>Opens a stream for a call.</summary>
     public static async ValueTask<RpcStream> OpenRpcStreamAsync(this IrohConnection connection, CancellationToken cancellationToken) =>

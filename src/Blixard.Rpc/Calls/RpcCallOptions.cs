@@ -16,6 +16,10 @@ public sealed record RpcCallOptions
     /// <summary>What travels beside the request; default nothing.</summary>
     public RpcMetadata Metadata { get; init; } = RpcMetadata.Empty;
 
+    /// <summary>Whether whoever awaits the responses of a stream continues on the thread that receives them, where the transport has
+    /// one: for callers that do little with each response and never block, to whom some ten microseconds matter.</summary>
+    public bool ContinuesInline { get; init; }
+
     /// <summary>Options with a deadline only.</summary>
     public static RpcCallOptions Within(TimeSpan timeout) => new() { Timeout = timeout };
 }

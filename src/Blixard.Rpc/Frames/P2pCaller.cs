@@ -43,6 +43,8 @@ internal sealed class FrameClientCall(
             throw TooLong(length);
 
         _stream = await openStream(Deadline.Token).ConfigureAwait(false);
+        if (Options.ContinuesInline)
+            _stream.ContinueInline();
         _reader = new FrameReader(_stream.Stream);
         var writer = new FrameWriter(_stream.Stream);
         Stage = RpcFailureStage.AwaitingResponse;

@@ -5,6 +5,7 @@ public sealed class RpcStream : IAsyncDisposable
 {
     private readonly Func<CancellationToken, ValueTask> _finishWriting;
     private readonly Action<ulong> _abort;
+    private readonly Action? _continueInline;
 
     /// <summary>Wraps a stream, which it owns from now on.</summary>
     /// <param name="stream">The bytes. Reading must fail once the peer has reset its side, and waiting writes once the peer
@@ -12,11 +13,14 @@ public sealed class RpcStream : IAsyncDisposable
     /// <param name="finishWriting">Ends our side well (FIN) after all that was written.</param>
     /// <param name="abort">Resets our side and tells the peer to stop its own, with an application code of
     /// <see cref="RpcAbortCode"/>; wakes waiting reads and writes. Does not throw, does not wait, may come at any time.</param>
-    public RpcStream(Stream stream, Func<CancellationToken, ValueTask> finishWriting, Action<ulong> abort)
+    /// <param name="continueInline">Has reads continue on the thread that receives, see <see cref="Calls.RpcCallOptions.ContinuesInline"/>;
+    /// called before the first read, if at all. Null = there is no such thread.</param>
+    public RpcStream(Stream stream, Func<CancellationToken, ValueTask> finishWriting, Action<ulong> abort, Action? continueInline = null)
     {
         Stream = stream;
         _finishWriting = finishWriting;
         _abort = abort;
+        _continueInline = continueInline;
     }
 
     /// <summary>The bytes.</summary>
@@ -28,6 +32,8 @@ public sealed class RpcStream : IAsyncDisposable
     internal ValueTask FinishWritingAsync(CancellationToken cancellationToken) => _finishWriting(cancellationToken);
 
     internal void Abort(ulong code) => _abort(code);
+
+    internal void ContinueInline() => _continueInline?.Invoke();
 }
 
 /// <summary>Application codes with which a stream of a call is reset or stopped.</summary>

@@ -11,6 +11,9 @@ namespace Blixard.Rpc.Tunnels;
 /// connects anew over the other. When P2P works again the tunnels on gRPC are moved: cut one after the other. Thread-safe.</summary>
 public sealed partial class PeerTunnels : IAsyncDisposable
 {
+    // What comes is written to the local connection, and nothing else happens with it.
+    private static readonly RpcCallOptions s_options = new() { ContinuesInline = true };
+
     private readonly PeerChannel _channel;
     private readonly string _target;
     private readonly TimeProvider _time;
@@ -177,7 +180,7 @@ public sealed partial class PeerTunnels : IAsyncDisposable
         var tunnel = new OpenTunnel(route, _target, local, Count, _timing.Opening, _time, _metrics, cancellationToken);
         try
         {
-            tunnel.Frames = route.Caller.DuplexAsync(TunnelMethods.Open, tunnel.RequestsAsync(tunnel.Token), null, tunnel.Token).GetAsyncEnumerator(CancellationToken.None);
+            tunnel.Frames = route.Caller.DuplexAsync(TunnelMethods.Open, tunnel.RequestsAsync(tunnel.Token), s_options, tunnel.Token).GetAsyncEnumerator(CancellationToken.None);
             if (!await tunnel.Frames.MoveNextAsync().ConfigureAwait(false) || tunnel.Frames.Current.Opened is null)
                 throw new RpcException(RpcStatusCode.Internal, $"{_channel.Name} began a tunnel with something else than an opened frame");
             _channel.OnWorked(route);

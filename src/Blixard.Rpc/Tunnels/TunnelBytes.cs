@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using Blixard.Rpc.Sockets;
 using Blixard.V1;
 using Google.Protobuf;
 
@@ -22,9 +23,10 @@ internal static class TunnelBytes
         Stream local, Action<int> onBytes, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(TunnelLimits.DataLengthMax);
+        using PolledSocket? polled = local is NetworkStream { Socket: { } socket } && SocketPoller.Shared is { } poller ? new PolledSocket(poller, socket) : null;
         try
         {
-            while (await local.ReadAsync(buffer.AsMemory(0, TunnelLimits.DataLengthMax), cancellationToken).ConfigureAwait(false) is > 0 and int length)
+            while (await ReadAsync(local, polled, buffer.AsMemory(0, TunnelLimits.DataLengthMax), cancellationToken).ConfigureAwait(false) is > 0 and int length)
             {
                 onBytes(length);
                 yield return new TunnelFrame { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, length)) };
@@ -67,6 +69,9 @@ internal static class TunnelBytes
 
         throw new TunnelProtocolException("the frames stopped without an end");
     }
+
+    private static ValueTask<int> ReadAsync(Stream local, PolledSocket? polled, Memory<byte> buffer, CancellationToken cancellationToken) =>
+        polled is null ? local.ReadAsync(buffer, cancellationToken) : polled.ReadAsync(buffer, cancellationToken);
 
     private static async ValueTask WritePieceAsync(Stream local, ReadOnlyMemory<byte> piece, CancellationToken cancellationToken)
     {

@@ -14,15 +14,39 @@ namespace Iroh.Quic.Driving;
 /// </code>
 /// <see cref="Arm"/> is called under the lock of whoever signals, after looking in vain for what is waited for: so no signal
 /// falls between the look and the wait. Every arming is followed by one awaited <see cref="WaitAsync"/>. The signal says "look
-/// again", not "it is there". Continuations run on the thread pool.
+/// again", not "it is there". Continuations run on the thread pool; or, if <see cref="RunsInline"/> says so and a receive thread
+/// signals, on that thread, after it has let go of its locks (<see cref="RunDeferred"/>).
 /// </remarks>
-internal sealed class AsyncSignal : IValueTaskSource
+internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem
 {
     private const int Idle = 0, Armed = 1, Completed = 2;
+
+    // What was signalled on this thread under locks, to be continued after them; null on threads that do not continue anything.
+    [ThreadStatic]
+    private static List<AsyncSignal>? t_deferred;
 
     private ManualResetValueTaskSourceCore<bool> _source = new() { RunContinuationsAsynchronously = true };
     private CancellationTokenRegistration _registration;
     private int _state;
+
+    /// <summary>Whether continuations may run on a receive thread. To be set before the first wait.</summary>
+    public bool RunsInline
+    {
+        get => !_source.RunContinuationsAsynchronously;
+        set => _source.RunContinuationsAsynchronously = !value;
+    }
+
+    /// <summary>This thread calls <see cref="RunDeferred"/> after each turn from now on.</summary>
+    public static void DeferOnThisThread() => t_deferred = new List<AsyncSignal>(8);
+
+    /// <summary>Continues what was signalled on this thread since the last call. Not to be called under a lock.</summary>
+    public static void RunDeferred()
+    {
+        // What continues may signal others: the list grows while it is gone through.
+        for (int i = 0; i < t_deferred!.Count; i++)
+            t_deferred[i]._source.SetResult(true);
+        t_deferred.Clear();
+    }
 
     /// <summary>From now on a <see cref="Signal"/> ends the wait that follows.</summary>
     public void Arm() => Volatile.Write(ref _state, Armed);
@@ -30,8 +54,14 @@ internal sealed class AsyncSignal : IValueTaskSource
     /// <summary>Ends the wait, if somebody armed for one. Any thread, any number of times.</summary>
     public void Signal()
     {
-        if (Volatile.Read(ref _state) == Armed && Interlocked.CompareExchange(ref _state, Completed, Armed) == Armed)
+        if (Volatile.Read(ref _state) != Armed || Interlocked.CompareExchange(ref _state, Completed, Armed) != Armed)
+            return;
+        if (!RunsInline)
             _source.SetResult(true);
+        else if (t_deferred is { } deferred)
+            deferred.Add(this);
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     /// <summary>Completes at the signal, or fails with <see cref="OperationCanceledException"/>. To be awaited once.</summary>
@@ -46,6 +76,9 @@ internal sealed class AsyncSignal : IValueTaskSource
 
         return new ValueTask(this, version);
     }
+
+    /// <inheritdoc/>
+    void IThreadPoolWorkItem.Execute() => _source.SetResult(true);
 
     /// <inheritdoc/>
     void IValueTaskSource.GetResult(short token)
@@ -74,7 +107,11 @@ internal sealed class AsyncSignal : IValueTaskSource
 
     private void Cancel(CancellationToken token)
     {
-        if (Interlocked.CompareExchange(ref _state, Completed, Armed) == Armed)
+        if (Interlocked.CompareExchange(ref _state, Completed, Armed) != Armed)
+            return;
+        if (!RunsInline)
             _source.SetException(new OperationCanceledException(token));
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(static state => state.Signal._source.SetException(new OperationCanceledException(state.Token)), (Signal: this, Token: token), preferLocal: false);
     }
 }

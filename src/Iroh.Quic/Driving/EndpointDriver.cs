@@ -209,6 +209,7 @@ internal sealed class EndpointDriver : IAsyncDisposable
     {
         byte[] response = new byte[EndpointCore.ResponseLengthMax];
         var touched = new List<ConnectionDriver>(8);
+        AsyncSignal.DeferOnThisThread();
         while (!_stopping)
         {
             int count = socket.Receive();
@@ -235,6 +236,7 @@ internal sealed class EndpointDriver : IAsyncDisposable
                     due.HandleTimer();
             }
 
+            AsyncSignal.RunDeferred();
             if (count == 0)
                 socket.Wait(keepsTimers ? TimeUntil(_timers.Earliest) : Timeout.InfiniteTimeSpan);
         }
