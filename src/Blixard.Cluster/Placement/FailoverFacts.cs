@@ -40,18 +40,33 @@ public static class FailoverFacts
         [.. vms.Select(vm => new FailoverVm(vm.Spec, vm.Status.Node, vm.Status.State))];
 
     /// <summary>
-    /// The records as people should see them: a VM whose node is lost is in state unknown, and its reason says since when and what it waits for.
-    /// What the owner reported last stays as it is in the store.
+    /// The records as people should see them: a VM whose node is lost, or no member (a backup was restored without it), is in state unknown, and
+    /// its reason says since when and what it waits for. What the owner reported last stays as it is in the store.
     /// </summary>
     public static IReadOnlyList<VmRecord> Show(IReadOnlyList<VmRecord> vms, IReadOnlyList<FailoverNode> nodes)
     {
         ArgumentNullException.ThrowIfNull(vms);
         ArgumentNullException.ThrowIfNull(nodes);
-        if (nodes.All(node => node.LostSince is null))
+        // Without any member the list of members has yet to come.
+        if (nodes.Count == 0)
+            return vms;
+        HashSet<string> names = [.. nodes.Select(node => node.Node.Name)];
+        if (nodes.All(node => node.LostSince is null) && vms.All(vm => IsPlacedOn(vm, names)))
             return vms;
         Dictionary<string, FailoverDecision> decisions = FailoverPlanner.Plan(nodes, Vms(vms)).ToDictionary(decision => decision.Vm, StringComparer.Ordinal);
-        return [.. vms.Select(vm => decisions.TryGetValue(vm.Spec.Name, out FailoverDecision? decision) ? Show(vm, decision) : vm)];
+        return
+        [
+            .. vms.Select(vm => decisions.TryGetValue(vm.Spec.Name, out FailoverDecision? decision) ? Show(vm, decision)
+                : IsPlacedOn(vm, names) ? vm : Show(vm, NoMember(vm))),
+        ];
     }
+
+    // Also who is placed nowhere yet misses no node.
+    private static bool IsPlacedOn(VmRecord vm, HashSet<string> names) => vm.Status.Node.Length == 0 || names.Contains(vm.Status.Node);
+
+    private static FailoverDecision NoMember(VmRecord vm) => new(
+        vm.Spec.Name, vm.Status.Node, null,
+        $"its node {vm.Status.Node} is no member of this cluster; let a machine join as {vm.Status.Node}, or remove the VM by force and run it again");
 
     private static VmRecord Show(VmRecord vm, FailoverDecision decision)
     {

@@ -3,6 +3,7 @@ using Blixard.Cluster.Placement;
 using Blixard.Cluster.Tests.Support;
 using Blixard.V1;
 using Google.Protobuf.WellKnownTypes;
+using Iroh.Base;
 
 namespace Blixard.Cluster.Tests.Placement;
 
@@ -86,6 +87,20 @@ public class FailoverPlannerTests
         Assert.Equal(VmState.Running, waiting.Status.State);
         LivenessView back = view with { Alive = view.Alive.Add(TemporaryStore.Id(1), new NodeAlive()) };
         Assert.Same(records, FailoverFacts.Show(records, FailoverFacts.Nodes(members, back, records, _ => false)));
+    }
+
+    [Fact]
+    public void A_VM_whose_node_is_no_member_is_not_shown_as_running()
+    {
+        VmRecord astray = Record("x", "node-9", NodeLossPolicy.Elsewhere), other = Record("y", "node-1", NodeLossPolicy.Here);
+        var members = new Dictionary<EndpointId, Member> { [TemporaryStore.Id(1)] = new() { Node = TemporaryStore.Node(1) } };
+        VmRecord[] records = [astray, other];
+
+        IReadOnlyList<VmRecord> shown = FailoverFacts.Show(records, FailoverFacts.Nodes(members, LivenessView.Empty, records, _ => true));
+
+        Assert.Equal([VmState.Unknown, VmState.Running], shown.Select(vm => vm.Status.State));
+        Assert.Contains("its node node-9 is no member of this cluster", shown[0].Status.Reason);
+        Assert.Same(records, FailoverFacts.Show(records, []));
     }
 
     private static FailoverDecision Decide(FailoverVm vm) => Assert.Single(FailoverPlanner.Plan([Lost("a"), Node("b", free: 1024)], [vm]));
