@@ -2,7 +2,6 @@ using System.Net;
 using Blixard.Cluster.Membership;
 using Blixard.Cluster.Store;
 using Blixard.Cluster.Tokens;
-using Blixard.Etcd.Process;
 using Blixard.Images;
 using Blixard.MicroVm.Hosting;
 using Blixard.MicroVm.Model;
@@ -38,9 +37,6 @@ namespace Blixard.Node.Startup;
 /// </summary>
 internal sealed partial class NodeComposition : IAsyncDisposable
 {
-    // How often a key file that could not be read is looked at again: somebody is repairing it.
-    private static readonly TimeSpan KeyInterval = TimeSpan.FromSeconds(2);
-
     // An etcd that has nobody to wait for serves within a second; a full replay of its log takes several on a slow disk.
     private static readonly TimeSpan ServingLimit = TimeSpan.FromSeconds(60);
 
@@ -190,7 +186,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         JoinResponse? joined = plan.Join is { } join ? await JoinAsync(join, key, problem, cancellationToken).ConfigureAwait(false) : null;
         IReadOnlyList<Member> known = LoadMembers();
         if (plan.IsServer && (joined?.Store.Engine ?? plan.Engine) == StoreEngine.Etcd)
-            _raft = await StartRaftAsync(joined, known, key, problem, cancellationToken).ConfigureAwait(false);
+            _raft = await new RaftStart(Self, _options, _directory, _memory, _peers, _metrics, Events, _time, _loggers)
+                .StartAsync(joined, known, key is null ? null : CallServersAsync, problem, cancellationToken).ConfigureAwait(false);
         _store = OpenStore(plan.IsServer, known);
         _cluster = new NodeCluster(_store.Store, _store.IsOnlyHere, known, _time, _loggers);
         _keeper = new MemberKeeper(_directory.MembersPath, _memory, () => _cluster.Directory.Current.Values, Events);
@@ -206,7 +203,11 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         if (key is not null && joined is not null && _raft is not null)
             await _raft.WaitUntilServingAsync(ServingLimit, cancellationToken).ConfigureAwait(false);
         if (key is null)
-            _waitingForKey = Task.Run(WaitForKeyAsync, CancellationToken.None);
+        {
+            var late = new LateKey(_directory.KeyPath, () => _memory.Current?.EndpointId, UseLateKeyAsync, _p2p.Degrade, LoseKey, _time);
+            _waitingForKey = Task.Run(() => late.WaitAsync(_stopping.Token), CancellationToken.None);
+        }
+
         Events.Publish(new ReadyEvent(
             Self.Name, Self.Id?.ToString(), Self.GrpcAddress is { Length: > 0 } grpc ? grpc : null, HttpAddress, _directory.ApiSocketPath, ClusterId,
             plan.IsServer ? "server" : "worker"));
@@ -255,60 +256,6 @@ internal sealed partial class NodeComposition : IAsyncDisposable
 
     private Task<JoinResponse> CallServersAsync(IReadOnlyList<TicketServer> servers, JoinRequest request, CancellationToken cancellationToken) =>
         new Joiner(Self, _certificate!, _time, _metrics.Rpc, _loggers.CreateLogger<Joiner>()).JoinAsync(servers, request, _p2p.Endpoint, cancellationToken);
-
-    /// <summary>Starts this server's etcd: as a new member, with the data that it has, or as the first of a new cluster.</summary>
-    private async Task<RaftHost> StartRaftAsync(
-        JoinResponse? joined, IReadOnlyList<Member> known, SecretKey? key, string problem, CancellationToken cancellationToken)
-    {
-        if (Self.Id is not { } id)
-            throw new NodeStartException(NodeStartFailure.Failed, problem);
-        EtcdStart start = new EtcdStart.Continue();
-        if (joined is null && !RaftHost.HasData(_directory.EtcdPath))
-        {
-            TicketServer[] others = [.. KnownServers.ToTicket(known, id)];
-            // Who has a record was a server before: its data are gone, and an empty store in their place would be a lie.
-            bool isFounded = known.Any(member => member.Node.EndpointId.Span.SequenceEqual(id.Span));
-            if (others.Length == 0 && !isFounded)
-                start = new EtcdStart.NewCluster(await FoundAsync(id, cancellationToken).ConfigureAwait(false));
-            else if (others.Length > 0 && key is null)
-                throw new NodeStartException(NodeStartFailure.Failed, problem);
-            else if (others.Length > 0)
-                joined = await CallServersAsync(others, new JoinRequest(), cancellationToken).ConfigureAwait(false);
-        }
-
-        if (joined is not null)
-            start = new EtcdStart.Join(joined.Store.RaftToken, [.. joined.Store.RaftMembers.Select(member => EndpointId.FromBytes(member.Span))]);
-        var options = new RaftHostOptions
-        {
-            Directory = _directory.EtcdPath,
-            Program = _options.EtcdProgram,
-            Self = id,
-            ClusterId = _memory.Current!.ClusterId,
-            Peers = _peers,
-            Events = Events,
-            Metrics = _metrics.Rpc,
-            RaftMetrics = _metrics.Raft,
-            FollowsNumbers = _options.Otlp is not null,
-            Time = _time,
-            Loggers = _loggers,
-        };
-        var members = known.ToDictionary(member => EndpointId.FromBytes(member.Node.EndpointId.Span));
-        foreach ((EndpointId other, Member member) in members.Where(pair => pair.Key != id))
-            _peers.Put(other, member.Node.Name, member.Node.GrpcAddress);
-        return await RaftHost.StartAsync(options, start, members, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Decides on the id of a new cluster and remembers it, so that a node which is killed now goes on with the same.</summary>
-    private async Task<string> FoundAsync(EndpointId id, CancellationToken cancellationToken)
-    {
-        if (_memory.Current is { } file)
-            return file.ClusterId;
-        // Without an etcd there is no cluster to remember.
-        await RaftHost.RequireProgramAsync(_options.EtcdProgram, _time, cancellationToken).ConfigureAwait(false);
-        string clusterId = Members.NewClusterId(OperatingSystemRandomSource.Instance);
-        _memory.Set(new NodeFile { Name = Self.Name, ClusterId = clusterId, IsServer = true, Engine = StoreEngine.Etcd, EndpointId = id.ToString() });
-        return clusterId;
-    }
 
     // Whom the node knew when it ran last: so it finds the servers, and they each other, before the store answers.
     private IReadOnlyList<Member> LoadMembers()
@@ -443,39 +390,12 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         }
     }
 
-    private async Task WaitForKeyAsync()
+    private async Task UseLateKeyAsync(SecretKey key, CancellationToken cancellationToken)
     {
-        string told = "";
-        using var timer = new PeriodicTimer(KeyInterval, _time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(_stopping.Token).ConfigureAwait(false))
-            {
-                try
-                {
-                    if (KeyLoader.TryLoad(_directory.KeyPath, _memory.Current?.EndpointId, out string problem) is { } key)
-                    {
-                        // What was reached before a failure stays.
-                        if (_certificate is null)
-                            await BindAsync(key, _stopping.Token).ConfigureAwait(false);
-                        await ServeOthersAsync(key, _stopping.Token).ConfigureAwait(false);
-                        return;
-                    }
-
-                    _p2p.Degrade(problem);
-                }
-                catch (Exception e) when (e is NodeStartException or MembershipException or StoreUnavailableException or IOException or UnauthorizedAccessException)
-                {
-                    if (told != e.Message)
-                        LoseKey($"The key can be read again, but: {e.Message}");
-                    told = e.Message;
-                }
-            }
-        }
-        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
-        {
-            // Disposed.
-        }
+        // What was reached before a failure stays.
+        if (_certificate is null)
+            await BindAsync(key, cancellationToken).ConfigureAwait(false);
+        await ServeOthersAsync(key, cancellationToken).ConfigureAwait(false);
     }
 
     private string Engine() => _memory.Current?.Engine ?? StoreEngine.Sqlite;
