@@ -49,7 +49,7 @@ internal static class CommandRunner
         StoreMaintenanceException { Failure: StoreMaintenanceFailure.Refused } => ExitCode.Refused,
         StoreMaintenanceException => ExitCode.Failed,
         RpcException { StatusCode: RpcStatusCode.Unavailable or RpcStatusCode.DeadlineExceeded } => ExitCode.Unreachable,
-        RpcException { StatusCode: RpcStatusCode.Unauthenticated or RpcStatusCode.PermissionDenied } => ExitCode.Refused,
+        RpcException { StatusCode: RpcStatusCode.Unauthenticated or RpcStatusCode.PermissionDenied or RpcStatusCode.FailedPrecondition } => ExitCode.Refused,
         RpcException { StatusCode: RpcStatusCode.InvalidArgument } => ExitCode.Usage,
         RpcException => ExitCode.Failed,
         IrohConnectException { Failure: IrohConnectFailure.TimedOut or IrohConnectFailure.NoAddress } => ExitCode.Unreachable,

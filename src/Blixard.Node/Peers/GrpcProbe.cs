@@ -7,7 +7,9 @@ namespace Blixard.Node.Peers;
 internal sealed class GrpcProbe : IAsyncDisposable
 {
     // A peer that has just become known is asked at the next look; one that answered, or did not, after a while again.
+    // One that did not answer may have been asked before it served: it is asked again soon.
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AgainInterval = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan AskInterval = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(5);
 
@@ -31,7 +33,7 @@ internal sealed class GrpcProbe : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        long asked = 0;
+        long asked = 0, askedAgain = 0;
         using var timer = new PeriodicTimer(LookInterval, _time);
         try
         {
@@ -40,8 +42,11 @@ internal sealed class GrpcProbe : IAsyncDisposable
                 bool everybody = asked == 0 || _time.GetElapsedTime(asked) >= AskInterval;
                 if (everybody)
                     asked = _time.GetTimestamp();
+                bool again = everybody || _time.GetElapsedTime(askedAgain) >= AgainInterval;
+                if (again)
+                    askedAgain = _time.GetTimestamp();
                 await Task.WhenAll(_peers.All
-                    .Where(peer => everybody || peer.Grpc.Status is { State: GrpcState.Unknown, Address.Length: > 0 })
+                    .Where(peer => everybody || IsDue(peer.Grpc.Status, again))
                     .Select(AskAsync)).ConfigureAwait(false);
             }
         }
@@ -50,6 +55,9 @@ internal sealed class GrpcProbe : IAsyncDisposable
             // Disposed.
         }
     }
+
+    private static bool IsDue(GrpcStatus status, bool again) =>
+        status.Address.Length > 0 && (status.State == GrpcState.Unknown || (again && status.State == GrpcState.Unreachable));
 
     private async Task AskAsync(Peer peer)
     {

@@ -59,20 +59,20 @@ public sealed class VmCommandTests
     private static async Task StopAndRemoveAsync(CliCluster cluster)
     {
         CliResult runs = await cluster.RunAsync("one", "vm", "rm", "web-1");
-        Assert.Equal(1, runs.ExitCode);
+        Assert.Equal(4, runs.ExitCode);
         Assert.Contains("web-1 runs", runs.Errors);
         CliResult used = await cluster.RunAsync("one", "image", "rm", "web");
-        Assert.Equal(1, used.ExitCode);
+        Assert.Equal(4, used.ExitCode);
         Assert.Contains("used by VMs: web-1", used.Errors);
         CliResult holds = await cluster.RunAsync("two", "leave");
-        Assert.Equal(1, holds.ExitCode);
+        Assert.Equal(4, holds.ExitCode);
         Assert.Contains("web-1", holds.Errors);
 
         Assert.Equal("stopped", Text((await cluster.JsonAsync("one", "vm", "stop", "web-1"))["desired"]));
         Assert.Contains("powered off when asked", Text((await UntilAsync(cluster, "one", "stopped"))["reason"]));
         Assert.Contains(GuestLine, (await cluster.RunAsync("one", "vm", "logs", "web-1")).Output);
         CliResult detached = await cluster.RunAsync("one", "vm", "console", "web-1");
-        Assert.Equal(1, detached.ExitCode);
+        Assert.Equal(4, detached.ExitCode);
         Assert.Contains("not running", detached.Errors);
         Assert.Equal("web-1", Text((await cluster.JsonAsync("one", "vm", "rm", "web-1"))["removed"]));
         Assert.Empty((await cluster.JsonAsync("two", "vm", "ls")).AsArray());
