@@ -111,7 +111,7 @@ public sealed class ClusterCommandTests
             (2, "'banana' is not a duration", "one", ["token", "create", "--ttl", "banana"]),
             (2, "1 second to 30 days.", "one", ["token", "create", "--ttl", "31d"]),
             (2, "--frobnicate", "one", ["status", "--frobnicate"]),
-            (1, "last server", "one", ["leave"]),
+            (4, "last server", "one", ["leave"]),
             (1, $"pid {cluster.Process("one").Id}", "one", ["up"]),
             (2, "not a join ticket", "three", ["join", "hello"]),
             (2, "damaged", "three", ["join", used[..^4]]),
