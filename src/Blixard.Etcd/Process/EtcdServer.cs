@@ -54,9 +54,6 @@ public sealed partial class EtcdServer : IAsyncDisposable
     /// <summary>The program that runs.</summary>
     public EtcdProgram Program => _program;
 
-    /// <summary>The open directory with etcd's sockets, to which the node adds those of the other members. Owned by this server.</summary>
-    public SocketDirectory Sockets => _directory;
-
     /// <summary>The path, valid in this process, of the socket for etcd's clients. It is there, and answers, while the state is serving.</summary>
     public string ClientSocketPath => _directory.PathOf(EtcdCommandLine.ClientSocket);
 
