@@ -1,11 +1,13 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Net;
 
 namespace Iroh.Quic.Protocol.Primitives;
 
 /// <summary>
-/// The address of one end of a path as a value without references: an IP address with its port. IPv4 and IPv6 are kept apart;
-/// an IPv4-mapped IPv6 address becomes IPv4 on the way in. The default value means "unspecified".
+/// The address of one end of a path as a value without references: an IP address with its port, or the number of another way than
+/// UDP, such as a relay (<see cref="IsVirtual"/>). IPv4 and IPv6 are kept apart; an IPv4-mapped IPv6 address becomes IPv4 on the way in.
+/// The default value means "unspecified".
 /// </summary>
 public readonly record struct NetworkAddress
 {
@@ -43,6 +45,18 @@ public readonly record struct NetworkAddress
             : new NetworkAddress(high, low, scope, port, 6);
     }
 
+    /// <summary>
+    /// A place that datagrams reach otherwise than by UDP. Only the endpoint that gave the number out knows what it means: it never goes
+    /// into a frame.
+    /// </summary>
+    public static NetworkAddress Virtual(ulong number) => new(0, number, 0, 0, 1);
+
+    /// <summary>Whether this is no IP address but the number of another way.</summary>
+    public bool IsVirtual => _family == 1;
+
+    /// <summary>The number of a virtual address, 0 for any other.</summary>
+    public ulong VirtualNumber => IsVirtual ? _low : 0;
+
     /// <summary>Whether no address was given.</summary>
     public bool IsUnspecified => _family == 0;
 
@@ -55,7 +69,7 @@ public readonly record struct NetworkAddress
     /// <summary>The IPv6 scope id, 0 if there is none.</summary>
     public uint Scope => _scope;
 
-    /// <summary>Writes 4 or 16 bytes in network order and returns how many; 0 for an unspecified address.</summary>
+    /// <summary>Writes 4 or 16 bytes in network order and returns how many; 0 for an unspecified or virtual address.</summary>
     /// <param name="destination">At least 16 bytes.</param>
     public int WriteAddress(Span<byte> destination)
     {
@@ -74,13 +88,13 @@ public readonly record struct NetworkAddress
     }
 
     /// <summary>The same address as the class library's type.</summary>
-    /// <exception cref="InvalidOperationException">The address is unspecified.</exception>
+    /// <exception cref="InvalidOperationException">The address is unspecified or virtual.</exception>
     public IPEndPoint ToIPEndPoint()
     {
         Span<byte> bytes = stackalloc byte[16];
         int length = WriteAddress(bytes);
         if (length == 0)
-            throw new InvalidOperationException("An unspecified address has no IP end point.");
+            throw new InvalidOperationException($"{this} has no IP end point.");
         return new IPEndPoint(length == 4 ? new IPAddress(bytes[..4]) : new IPAddress(bytes, _scope), _port);
     }
 
@@ -88,7 +102,12 @@ public readonly record struct NetworkAddress
     public bool HasSameAddress(NetworkAddress other) => _high == other._high && _low == other._low && _family == other._family;
 
     /// <inheritdoc/>
-    public override string ToString() => _family == 0 ? "unspecified" : ToIPEndPoint().ToString();
+    public override string ToString() => _family switch
+    {
+        0 => "unspecified",
+        1 => string.Create(CultureInfo.InvariantCulture, $"virtual address {_low}"),
+        _ => ToIPEndPoint().ToString(),
+    };
 }
 
 /// <summary>
