@@ -1,5 +1,7 @@
 using System.Net;
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic;
 
@@ -7,10 +9,16 @@ namespace Iroh.Quic;
 public sealed class QuicConnectOptions
 {
     /// <summary>
-    /// Where the peer may be, 1 to 64 addresses. The first packets go to all of them, and the connection to the one that answers first;
-    /// addresses of a family that the endpoint has no socket for are skipped.
+    /// Where the peer may be, with <see cref="VirtualRemotes"/> 1 to 64 addresses. The first packets go to all of them, and the connection to
+    /// the one that answers first; addresses of a family that the endpoint has no socket for are skipped.
     /// </summary>
-    public required IReadOnlyList<IPEndPoint> RemoteEndPoints { get; init; }
+    public IReadOnlyList<IPEndPoint> RemoteEndPoints { get; init; } = [];
+
+    /// <summary>Virtual addresses at which the peer may be, for the endpoint's <see cref="QuicEndpointOptions.VirtualTransport"/>.</summary>
+    public IReadOnlyList<NetworkAddress> VirtualRemotes { get; init; } = [];
+
+    /// <summary>Limits and timers of this connection; null, the default, for those of the endpoint.</summary>
+    public ConnectionConfiguration? Connection { get; init; }
 
     /// <summary>The application protocols to offer (ALPN), best first, at least one, 1 to 255 bytes each.</summary>
     public required IReadOnlyList<ReadOnlyMemory<byte>> ApplicationProtocols { get; init; }
@@ -25,14 +33,18 @@ public sealed class QuicConnectOptions
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Each address costs a copy of every first packet; whoever knows more of a peer should choose.</summary>
-    private const int RemoteEndPointsMax = 64;
+    internal const int RemotesMax = 64;
 
     /// <summary>Checks what the documentation of each member says.</summary>
     /// <exception cref="ArgumentException">A member is out of its range; the message names it.</exception>
     internal void Validate()
     {
-        if (RemoteEndPoints.Count is < 1 or > RemoteEndPointsMax)
-            throw new ArgumentException($"{nameof(RemoteEndPoints)} has 1 to {RemoteEndPointsMax} addresses; these are {RemoteEndPoints.Count}.");
+        int remotes = RemoteEndPoints.Count + VirtualRemotes.Count;
+        if (remotes is < 1 or > RemotesMax)
+            throw new ArgumentException($"{nameof(RemoteEndPoints)} and {nameof(VirtualRemotes)} have 1 to {RemotesMax} addresses; these are {remotes}.");
+        if (!VirtualRemotes.All(remote => remote.IsVirtual))
+            throw new ArgumentException($"{nameof(VirtualRemotes)} are virtual addresses.");
+        Connection?.Validate();
         if (ApplicationProtocols.Count == 0)
             throw new ArgumentException($"{nameof(ApplicationProtocols)} has at least one name (RFC 9001 §8.1).");
         QuicEndpointOptions.ValidateProtocols(ApplicationProtocols);

@@ -49,12 +49,16 @@ public sealed class QuicConnection : IAsyncDisposable
     public TimeSpan HandshakeDuration => _handshakeDuration;
 
     /// <summary>The address at which the peer is reached now; it may change while the connection lives.</summary>
-    public IPEndPoint RemoteEndPoint
+    /// <exception cref="InvalidOperationException">It is reached at a virtual address (see <see cref="RemoteAddress"/>).</exception>
+    public IPEndPoint RemoteEndPoint => RemoteAddress.ToIPEndPoint();
+
+    /// <summary>The address, IP or virtual, at which the peer is reached now; it may change while the connection lives.</summary>
+    public NetworkAddress RemoteAddress
     {
         get
         {
             lock (_driver.Lock)
-                return _driver.Core.Address.Remote.ToIPEndPoint();
+                return _driver.Core.Address.Remote;
         }
     }
 

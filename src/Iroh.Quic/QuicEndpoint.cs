@@ -69,34 +69,54 @@ public sealed class QuicEndpoint : IAsyncDisposable
     /// </exception>
     /// <exception cref="ArgumentException">An option is out of its range, or all addresses are of a family without a socket.</exception>
     /// <exception cref="ObjectDisposedException">The endpoint was disposed.</exception>
-    public async ValueTask<QuicConnection> ConnectAsync(QuicConnectOptions options, CancellationToken cancellationToken = default)
+    public ValueTask<QuicConnection> ConnectAsync(QuicConnectOptions options, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return StartConnect(options).WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Begins to dial a peer, for a caller that may learn of more addresses while it waits.</summary>
+    /// <param name="options">Whom and how.</param>
+    /// <exception cref="ArgumentException">An option is out of its range, or all addresses are of a family without a socket.</exception>
+    /// <exception cref="ObjectDisposedException">The endpoint was disposed.</exception>
+    public QuicAttempt StartConnect(QuicConnectOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
-        cancellationToken.ThrowIfCancellationRequested();
-        NetworkAddress[] remotes = [.. options.RemoteEndPoints.Select(NetworkAddress.From).Where(_driver.CanReach).Distinct()];
+        NetworkAddress[] remotes =
+            [.. options.RemoteEndPoints.Select(NetworkAddress.From).Concat(options.VirtualRemotes).Where(_driver.CanReach).Distinct()];
         if (remotes.Length == 0)
             throw new ArgumentException("The endpoint has no socket for the family of any of the addresses.", nameof(options));
 
         ConnectionDriver driver = _driver.Connect(remotes, options);
         driver.Flush();
-        QuicConnection connection = driver.Connection;
-        try
-        {
-            await connection.Connected.WaitAsync(options.HandshakeTimeout, cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException)
-        {
-            connection.Close(0, default);
-            throw;
-        }
-        catch (TimeoutException)
-        {
-            connection.Close(0, default);
-            throw new QuicConnectionException(new QuicCloseReason(QuicCloseKind.TimedOut, 0, "no answer to the handshake"));
-        }
+        return new QuicAttempt(_driver, driver, options.HandshakeTimeout);
+    }
 
-        return connection;
+    /// <summary>Takes what the <see cref="QuicEndpointOptions.VirtualTransport"/> has received.</summary>
+    /// <param name="remote">The virtual address of the sender.</param>
+    /// <param name="ecn">The mark they came with.</param>
+    /// <param name="payload">Datagrams of <paramref name="segmentSize"/> bytes one after the other, the last may be shorter. They are decrypted
+    /// in place; the buffer is the caller's again on return.</param>
+    /// <param name="segmentSize">At least 1.</param>
+    public void Deliver(NetworkAddress remote, EcnCodepoint ecn, Span<byte> payload, int segmentSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(segmentSize, 1);
+        if (!remote.IsVirtual)
+            throw new ArgumentException("Only datagrams of virtual addresses are delivered; those of IP addresses arrive by themselves.", nameof(remote));
+        _driver.Deliver(new FourTuple(default, remote), ecn, payload, segmentSize);
+    }
+
+    /// <summary>Sends a datagram that is not QUIC from the endpoint's socket, such as a STUN request. It may get lost.</summary>
+    /// <param name="path">Where to; the local address may be left out.</param>
+    /// <param name="datagram">Its first byte has the bit 0x40 clear, so that no QUIC endpoint takes it for a packet.</param>
+    /// <returns>False if the endpoint has no socket for the address's family.</returns>
+    /// <exception cref="ArgumentException">The datagram is empty or looks like QUIC.</exception>
+    public bool SendDatagram(FourTuple path, ReadOnlySpan<byte> datagram)
+    {
+        if (datagram.IsEmpty || (datagram[0] & EndpointDriver.FixedBit) != 0)
+            throw new ArgumentException("The first byte of a datagram that is not QUIC has the bit 0x40 clear (RFC 9443).", nameof(datagram));
+        return _driver.SendOther(path, datagram);
     }
 
     /// <summary>Waits for the next connection that a peer has dialled and whose handshake is complete.</summary>

@@ -31,6 +31,12 @@ public sealed class QuicEndpointOptions
     /// </summary>
     public int AcceptQueueLength { get; init; } = 1024;
 
+    /// <summary>Carries datagrams for virtual addresses. Default: none, then they are lost. The endpoint does not dispose it.</summary>
+    public IVirtualTransport? VirtualTransport { get; init; }
+
+    /// <summary>Takes datagrams that are not QUIC. Default: none, then they are dropped.</summary>
+    public IDatagramSink? OtherDatagrams { get; init; }
+
     /// <summary>Makes the meter "Iroh.Quic"; null, the default, for a meter that belongs to nobody else.</summary>
     public IMeterFactory? MeterFactory { get; init; }
 

@@ -36,7 +36,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
 
     private readonly EndpointDriver _endpoint;
     private readonly ConnectionHandle _handle;
-    private NetworkAddress[]? _candidates;
+    private FirstFlight? _firstFlight;
     private int _transmitState;
     private bool _failed;
 
@@ -45,7 +45,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     /// <param name="handle">Its name at the endpoint's core.</param>
     /// <param name="core">The protocol; nobody else calls it from now on.</param>
     /// <param name="candidates">
-    /// Other addresses at which the server may be: datagrams are copied to them until it has answered from one.
+    /// The addresses at which the server may be: datagrams are copied to all until it has answered from one. Null for a server.
     /// </param>
     /// <param name="onHandshakeEnded">See <see cref="QuicConnection"/>.</param>
     public ConnectionDriver(
@@ -57,7 +57,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     {
         _endpoint = endpoint;
         _handle = handle;
-        _candidates = candidates;
+        _firstFlight = candidates is null ? null : new FirstFlight(candidates);
         Core = core;
         Connection = new QuicConnection(this, endpoint.Metrics, onHandshakeEnded);
     }
@@ -218,24 +218,40 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     private void Send(in Transmit transmit, ReadOnlySpan<byte> payload)
     {
         _endpoint.Send(transmit, payload);
-        if (_candidates is null)
+        if (_firstFlight is null)
             return;
 
-        // Once a packet of the server has authenticated, the core sends to the address it came from.
+        NetworkAddress[] candidates;
         lock (Lock)
         {
-            if (Core.Statistics.PacketsReceived > 0)
-            {
-                _candidates = null;
+            // Once a packet of the server has authenticated, the core sends to the address it came from.
+            if (_failed || Core.Statistics.PacketsReceived > 0)
+                _firstFlight = null;
+            if (_firstFlight is not { } flight)
                 return;
-            }
+            flight.Keep(transmit, payload);
+            candidates = [.. flight.Candidates];
         }
 
-        foreach (NetworkAddress candidate in _candidates)
+        foreach (NetworkAddress candidate in candidates)
         {
             if (candidate != transmit.Path.Remote)
                 _endpoint.Send(transmit with { Path = new FourTuple(default, candidate) }, payload);
         }
+    }
+
+    /// <summary>The server may be there too. Without effect once it has answered.</summary>
+    public void AddCandidate(NetworkAddress candidate)
+    {
+        (Transmit Transmit, byte[] Payload)[] missed;
+        lock (Lock)
+        {
+            if (_failed || _firstFlight is not { } flight || Core.Statistics.PacketsReceived > 0 || !flight.TryAdd(candidate, out missed))
+                return;
+        }
+
+        foreach ((Transmit transmit, byte[] payload) in missed)
+            _endpoint.Send(transmit, payload);
     }
 
     private void PassOnEndpointEvents()

@@ -22,6 +22,13 @@ internal sealed class EndpointDriver : IAsyncDisposable
     /// </summary>
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
 
+    /// <summary>Set in the first byte of every QUIC packet (RFC 9000 §17); iroh does not negotiate it away.</summary>
+    public const byte FixedBit = 0x40;
+
+    // What Deliver needs on whichever thread a virtual transport receives.
+    [ThreadStatic]
+    private static DeliveryScratch? t_scratch;
+
     private readonly List<UdpSocket> _sockets = new(2);
     private readonly List<Task> _threads = new(2);
     private readonly UdpSocket? _v4;
@@ -99,7 +106,8 @@ internal sealed class EndpointDriver : IAsyncDisposable
     }
 
     /// <summary>Whether there is a socket of the address's family.</summary>
-    public bool CanReach(NetworkAddress address) => SocketFor(address) is not null;
+    public bool CanReach(NetworkAddress address) =>
+        address.IsVirtual ? _options.VirtualTransport is not null : SocketFor(address) is not null;
 
     /// <summary>Serves the clients that offer one of <paramref name="protocols"/> from now on; refuses all if there is none.</summary>
     public void SetServer(IReadOnlyList<ReadOnlyMemory<byte>> protocols)
@@ -118,8 +126,8 @@ internal sealed class EndpointDriver : IAsyncDisposable
         {
             ObjectDisposedException.ThrowIf(_closing, typeof(QuicEndpoint));
             Connection connection = _core.Connect(
-                MonotonicClock.Now, new FourTuple(default, remotes[0]), _options.Connections, tls, out ConnectionHandle handle);
-            var driver = new ConnectionDriver(this, handle, connection, remotes.Length > 1 ? remotes : null, null);
+                MonotonicClock.Now, new FourTuple(default, remotes[0]), options.Connection ?? _options.Connections, tls, out ConnectionHandle handle);
+            var driver = new ConnectionDriver(this, handle, connection, remotes, null);
             _connections.Add(handle, driver);
             return driver;
         }
@@ -129,7 +137,40 @@ internal sealed class EndpointDriver : IAsyncDisposable
     public void Send(in Transmit transmit, ReadOnlySpan<byte> payload)
     {
         _metrics.OnSent(transmit.SegmentCount, transmit.Length);
-        SocketFor(transmit.Path.Remote)?.Send(transmit.Path, transmit.Ecn, payload, transmit.SegmentSize);
+        if (transmit.Path.Remote.IsVirtual)
+            _options.VirtualTransport?.Send(transmit.Path.Remote, transmit.Ecn, payload, transmit.SegmentSize);
+        else
+            SocketFor(transmit.Path.Remote)?.Send(transmit.Path, transmit.Ecn, payload, transmit.SegmentSize);
+    }
+
+    /// <summary>Sends a datagram of another protocol; false if there is no socket for it.</summary>
+    public bool SendOther(FourTuple path, ReadOnlySpan<byte> datagram)
+    {
+        if (SocketFor(path.Remote) is not { } socket)
+            return false;
+        socket.Send(path, EcnCodepoint.NotEct, datagram, datagram.Length);
+        return true;
+    }
+
+    /// <summary>Takes datagrams that a virtual transport has received, on its thread.</summary>
+    public void Deliver(FourTuple path, EcnCodepoint ecn, Span<byte> payload, int segmentSize)
+    {
+        if (_stopping)
+            return;
+        DeliveryScratch scratch = t_scratch ??= new DeliveryScratch();
+        try
+        {
+            Dispatch(MonotonicClock.Now, new ReceivedDatagrams(path, ecn, payload, segmentSize), scratch.Response, scratch.Touched);
+        }
+        catch (Exception)
+        {
+            // As on the receiving threads: the datagram is lost, the endpoint lives on.
+            _metrics.OnFailure();
+        }
+
+        foreach (ConnectionDriver connection in scratch.Touched)
+            connection.Flush();
+        scratch.Touched.Clear();
     }
 
     /// <summary>Has <see cref="ConnectionDriver.HandleTimer"/> called at <paramref name="deadline"/>.</summary>
@@ -250,6 +291,13 @@ internal sealed class EndpointDriver : IAsyncDisposable
         while (!rest.IsEmpty)
         {
             int length = Math.Min(size, rest.Length);
+            if ((rest[0] & FixedBit) == 0)
+            {
+                _options.OtherDatagrams?.OnDatagram(received.Path, rest[..length]);
+                rest = rest[length..];
+                continue;
+            }
+
             ConnectionDriver? connection = Route(now, received.Path, received.Ecn, rest[..length], response, out bool isFirst);
             if (isFirst)
             {
@@ -319,4 +367,11 @@ internal sealed class EndpointDriver : IAsyncDisposable
     };
 
     private UdpSocket? SocketFor(NetworkAddress address) => address.IsIPv4 ? _v4 : _v6;
+
+    private sealed class DeliveryScratch
+    {
+        public byte[] Response { get; } = new byte[EndpointCore.ResponseLengthMax];
+
+        public List<ConnectionDriver> Touched { get; } = new(8);
+    }
 }
