@@ -1,6 +1,9 @@
 namespace Iroh.Quic.Protocol.TransportParameters;
 
-/// <summary>Ids of transport parameters (RFC 9000 §18.2, RFC 9221 §3).</summary>
+/// <summary>
+/// Ids of transport parameters: RFC 9000 §18.2, RFC 9221 §3, draft-ietf-quic-multipath-21 §2.1, draft-ietf-quic-ack-frequency-07 §3,
+/// draft-seemann-quic-address-discovery and iroh's own NAT traversal.
+/// </summary>
 internal static class TransportParameterId
 {
     public const ulong OriginalDestinationConnectionId = 0x00;
@@ -21,6 +24,10 @@ internal static class TransportParameterId
     public const ulong InitialSourceConnectionId = 0x0f;
     public const ulong RetrySourceConnectionId = 0x10;
     public const ulong MaxDatagramFrameSize = 0x20;
+    public const ulong InitialMaxPathId = 0x3e;
+    public const ulong MinAckDelay = 0xff04de1b;
+    public const ulong AddressReports = 0x9f81a176;
+    public const ulong NatTraversal = 0x3d7f91120401;
 
     /// <summary>The <paramref name="index"/>th id that means nothing and is only there so that ignoring the unknown is exercised (RFC 9000 §18.1).</summary>
     /// <param name="index">Below <see cref="ReservedCount"/>.</param>
@@ -29,13 +36,20 @@ internal static class TransportParameterId
     /// <summary>How many reserved ids there are below 2^62.</summary>
     public const ulong ReservedCount = ((1UL << 62) - 27) / 31;
 
-    /// <summary>One more than the largest id that is known here.</summary>
-    public const int KnownLimit = (int)MaxDatagramFrameSize + 1;
+    /// <summary>All ids above, in the order in which <see cref="IndexOf"/> counts them.</summary>
+    public static ReadOnlySpan<ulong> Known =>
+    [
+        OriginalDestinationConnectionId, MaxIdleTimeout, StatelessResetToken, MaxUdpPayloadSize, InitialMaxData,
+        InitialMaxStreamDataBidirectionalLocal, InitialMaxStreamDataBidirectionalRemote, InitialMaxStreamDataUnidirectional,
+        InitialMaxStreamsBidirectional, InitialMaxStreamsUnidirectional, AckDelayExponent, MaxAckDelay, DisableActiveMigration,
+        PreferredAddress, ActiveConnectionIdLimit, InitialSourceConnectionId, RetrySourceConnectionId, MaxDatagramFrameSize,
+        InitialMaxPathId, MinAckDelay, AddressReports, NatTraversal,
+    ];
 
-    /// <summary>Whether the id is one of those above.</summary>
-    public static bool IsKnown(ulong id) => id is <= RetrySourceConnectionId or MaxDatagramFrameSize;
+    /// <summary>The place of an id in <see cref="Known"/>, negative for an unknown one.</summary>
+    public static int IndexOf(ulong id) => Known.IndexOf(id);
 
-    /// <summary>Whether the value is an integer.</summary>
+    /// <summary>Whether the value is an integer whose absence means the same as <see cref="DefaultOf"/>.</summary>
     public static bool IsInteger(ulong id) => id is MaxIdleTimeout
         or (>= MaxUdpPayloadSize and <= MaxAckDelay) or ActiveConnectionIdLimit or MaxDatagramFrameSize;
 

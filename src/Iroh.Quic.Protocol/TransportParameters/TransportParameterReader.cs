@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Primitives;
@@ -21,12 +22,16 @@ internal ref struct TransportParameterReader
     private StatelessResetToken? _resetToken;
     private PreferredAddress? _preferredAddress;
     private bool _disableActiveMigration;
+    private PathId? _initialMaxPathId;
+    private ulong? _minAckDelay;
+    private AddressReports _addressReports;
+    private byte _natTraversalAddressesMax;
 
     private TransportParameterReader(Span<ulong> integers)
     {
         _integers = integers;
-        for (ulong id = 0; id < Id.KnownLimit; id++)
-            integers[(int)id] = Id.DefaultOf(id);
+        for (int i = 0; i < integers.Length; i++)
+            integers[i] = Id.DefaultOf(Id.Known[i]);
     }
 
     /// <summary>
@@ -44,7 +49,7 @@ internal ref struct TransportParameterReader
         [NotNullWhen(false)] out TransportError? error)
     {
         parameters = null;
-        var draft = new TransportParameterReader(stackalloc ulong[Id.KnownLimit]);
+        var draft = new TransportParameterReader(stackalloc ulong[Id.Known.Length]);
         ulong seen = 0;
         var reader = new WireReader(bytes);
         while (reader.Remaining > 0)
@@ -55,9 +60,10 @@ internal ref struct TransportParameterReader
                 return false;
             }
 
-            if (!Id.IsKnown(id))
+            int index = Id.IndexOf(id);
+            if (index < 0)
                 continue; // RFC 9000 §7.4.2: MUST be ignored.
-            ulong bit = 1UL << (int)id;
+            ulong bit = 1UL << index;
             string? problem = (seen & bit) != 0 ? "comes twice"
                 : sender == Side.Client && Id.IsServerOnly(id) ? "is a server's only"
                 : draft.TryTake(id, value) ? null
@@ -69,6 +75,13 @@ internal ref struct TransportParameterReader
             }
 
             seen |= bit;
+        }
+
+        // draft-ietf-quic-ack-frequency-07 §3: MUST be a TRANSPORT_PARAMETER_ERROR. Only here are both values known.
+        if (draft._minAckDelay > draft.Integer(Id.MaxAckDelay) * 1000)
+        {
+            error = new TransportError(TransportErrorCode.TransportParameterError, "min_ack_delay is above max_ack_delay.");
+            return false;
         }
 
         parameters = draft.Complete();
@@ -84,15 +97,27 @@ internal ref struct TransportParameterReader
         Id.StatelessResetToken => TryTakeToken(value),
         Id.DisableActiveMigration => (_disableActiveMigration = true) && value.IsEmpty,
         Id.PreferredAddress => (_preferredAddress = PreferredAddress.Read(value)) is not null,
+        Id.InitialMaxPathId => TryTakePathId(value),
+        Id.MinAckDelay => TryReadInteger(value, out ulong delay) && (_minAckDelay = delay) is not null,
+        Id.AddressReports => TryTakeAddressReports(value),
+        Id.NatTraversal => TryTakeNatTraversal(value),
         _ => TryTakeInteger(id, value),
     };
 
-    private readonly bool TryTakeInteger(ulong id, ReadOnlySpan<byte> value)
+    private readonly ulong Integer(ulong id) => _integers[Id.IndexOf(id)];
+
+    // Strict: the value is filled, in the shortest form.
+    private static bool TryReadInteger(ReadOnlySpan<byte> value, out ulong integer)
     {
         var reader = new WireReader(value);
-        if (!reader.TryReadVarInt(out ulong integer) || reader.Remaining != 0 || value.Length != VarInt.Length(integer))
+        return reader.TryReadVarInt(out integer) && reader.Remaining == 0 && value.Length == VarInt.Length(integer);
+    }
+
+    private readonly bool TryTakeInteger(ulong id, ReadOnlySpan<byte> value)
+    {
+        if (!TryReadInteger(value, out ulong integer))
             return false;
-        _integers[(int)id] = integer;
+        _integers[Id.IndexOf(id)] = integer;
         // RFC 9000 §18.2, each where the parameter is defined.
         return id switch
         {
@@ -103,6 +128,32 @@ internal ref struct TransportParameterReader
             Id.ActiveConnectionIdLimit => integer >= TransportParameterSet.DefaultActiveConnectionIdLimit,
             _ => true,
         };
+    }
+
+    private bool TryTakePathId(ReadOnlySpan<byte> value)
+    {
+        if (!TryReadInteger(value, out ulong id) || id > uint.MaxValue)
+            return false;
+        _initialMaxPathId = new PathId((uint)id);
+        return true;
+    }
+
+    // On the wire 0 means to provide, 1 to receive, 2 both; none is told by absence.
+    private bool TryTakeAddressReports(ReadOnlySpan<byte> value)
+    {
+        if (!TryReadInteger(value, out ulong role) || role > 2)
+            return false;
+        _addressReports = (AddressReports)(role + 1);
+        return true;
+    }
+
+    // One byte as it is, not a variable-length integer; 0 would be the same as absence and is refused.
+    private bool TryTakeNatTraversal(ReadOnlySpan<byte> value)
+    {
+        if (value.Length != 1 || value[0] == 0)
+            return false;
+        _natTraversalAddressesMax = value[0];
+        return true;
     }
 
     private bool TryTakeToken(ReadOnlySpan<byte> value)
@@ -123,22 +174,26 @@ internal ref struct TransportParameterReader
     private readonly TransportParameterSet Complete() => new()
     {
         OriginalDestinationConnectionId = _originalDestinationId,
-        MaxIdleTimeoutMilliseconds = _integers[(int)Id.MaxIdleTimeout],
+        MaxIdleTimeoutMilliseconds = Integer(Id.MaxIdleTimeout),
         StatelessResetToken = _resetToken,
-        MaxUdpPayloadSize = _integers[(int)Id.MaxUdpPayloadSize],
-        InitialMaxData = _integers[(int)Id.InitialMaxData],
-        InitialMaxStreamDataBidirectionalLocal = _integers[(int)Id.InitialMaxStreamDataBidirectionalLocal],
-        InitialMaxStreamDataBidirectionalRemote = _integers[(int)Id.InitialMaxStreamDataBidirectionalRemote],
-        InitialMaxStreamDataUnidirectional = _integers[(int)Id.InitialMaxStreamDataUnidirectional],
-        InitialMaxStreamsBidirectional = _integers[(int)Id.InitialMaxStreamsBidirectional],
-        InitialMaxStreamsUnidirectional = _integers[(int)Id.InitialMaxStreamsUnidirectional],
-        AckDelayExponent = (int)_integers[(int)Id.AckDelayExponent],
-        MaxAckDelayMilliseconds = (int)_integers[(int)Id.MaxAckDelay],
+        MaxUdpPayloadSize = Integer(Id.MaxUdpPayloadSize),
+        InitialMaxData = Integer(Id.InitialMaxData),
+        InitialMaxStreamDataBidirectionalLocal = Integer(Id.InitialMaxStreamDataBidirectionalLocal),
+        InitialMaxStreamDataBidirectionalRemote = Integer(Id.InitialMaxStreamDataBidirectionalRemote),
+        InitialMaxStreamDataUnidirectional = Integer(Id.InitialMaxStreamDataUnidirectional),
+        InitialMaxStreamsBidirectional = Integer(Id.InitialMaxStreamsBidirectional),
+        InitialMaxStreamsUnidirectional = Integer(Id.InitialMaxStreamsUnidirectional),
+        AckDelayExponent = (int)Integer(Id.AckDelayExponent),
+        MaxAckDelayMilliseconds = (int)Integer(Id.MaxAckDelay),
         DisableActiveMigration = _disableActiveMigration,
         PreferredAddress = _preferredAddress,
-        ActiveConnectionIdLimit = _integers[(int)Id.ActiveConnectionIdLimit],
+        ActiveConnectionIdLimit = Integer(Id.ActiveConnectionIdLimit),
         InitialSourceConnectionId = _initialSourceId,
         RetrySourceConnectionId = _retrySourceId,
-        MaxDatagramFrameSize = _integers[(int)Id.MaxDatagramFrameSize],
+        MaxDatagramFrameSize = Integer(Id.MaxDatagramFrameSize),
+        InitialMaxPathId = _initialMaxPathId,
+        MinAckDelayMicroseconds = _minAckDelay,
+        AddressReports = _addressReports,
+        NatTraversalAddressesMax = _natTraversalAddressesMax,
     };
 }

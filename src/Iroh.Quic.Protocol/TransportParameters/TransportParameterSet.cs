@@ -1,11 +1,12 @@
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic.Protocol.TransportParameters;
 
 /// <summary>
-/// What one end tells the other in its transport parameters (RFC 9000 §18.2, RFC 9221 §3). A new one holds the defaults that
-/// an absent parameter means. <see cref="TransportParameterReader"/> and <see cref="TransportParameterWriter"/> put it on the wire.
+/// What one end tells the other in its transport parameters (<see cref="TransportParameterId"/> names the documents). A new one holds the
+/// defaults that an absent parameter means. <see cref="TransportParameterReader"/> and <see cref="TransportParameterWriter"/> put it on the wire.
 /// </summary>
 internal sealed record TransportParameterSet
 {
@@ -74,6 +75,21 @@ internal sealed record TransportParameterSet
 
     /// <summary>The largest DATAGRAM frame that the sender receives, in bytes with type and length; 0: none.</summary>
     public ulong MaxDatagramFrameSize { get; init; }
+
+    /// <summary>The largest path id that the sender accepts; null: no multipath.</summary>
+    public PathId? InitialMaxPathId { get; init; }
+
+    /// <summary>
+    /// The shortest time for which the sender can hold an ACK back, in microseconds, at most <see cref="MaxAckDelay"/>; null: it takes
+    /// neither ACK_FREQUENCY nor IMMEDIATE_ACK.
+    /// </summary>
+    public ulong? MinAckDelayMicroseconds { get; init; }
+
+    /// <summary>Whether the sender reports the addresses it sees, or wants such reports.</summary>
+    public AddressReports AddressReports { get; init; }
+
+    /// <summary>How many addresses of the receiver's the sender is ready to hold for NAT traversal, 0 to 255; 0: it takes no part.</summary>
+    public byte NatTraversalAddressesMax { get; init; }
 
     /// <summary><see cref="MaxAckDelayMilliseconds"/> as a duration.</summary>
     public TimeSpan MaxAckDelay => TimeSpan.FromMilliseconds(MaxAckDelayMilliseconds);

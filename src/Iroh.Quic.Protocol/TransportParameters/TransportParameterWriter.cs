@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Primitives;
@@ -11,7 +12,7 @@ internal static class TransportParameterWriter
 {
     private const int ReservedValueLengthLimit = 16;
 
-    /// <summary>All integers 120 bytes, three ids 66, token 18, preferred address 63, the reserved one 24; nothing else can be written.</summary>
+    /// <summary>All integers 120 bytes, three ids 66, token 18, preferred address 63, the reserved one 24, the extensions 41; nothing else can be written.</summary>
     private const int LengthMax = 512;
 
     /// <summary>
@@ -20,9 +21,9 @@ internal static class TransportParameterWriter
     /// </summary>
     public static byte[] Write(TransportParameterSet parameters, RandomSource random)
     {
-        Span<ulong> ids = stackalloc ulong[Id.KnownLimit + 1];
+        Span<ulong> ids = stackalloc ulong[Id.Known.Length + 1];
         int count = 0;
-        for (ulong id = 0; id < Id.KnownLimit; id++)
+        foreach (ulong id in Id.Known)
         {
             if (IsPresent(parameters, id))
                 ids[count++] = id;
@@ -39,7 +40,7 @@ internal static class TransportParameterWriter
         foreach (ulong id in ids[..count])
         {
             writer.WriteVarInt(id);
-            if (Id.IsKnown(id))
+            if (Id.IndexOf(id) >= 0)
                 WriteValue(ref writer, parameters, id);
             else
                 WriteReserved(ref writer, random);
@@ -56,6 +57,10 @@ internal static class TransportParameterWriter
         Id.PreferredAddress => parameters.PreferredAddress is not null,
         Id.InitialSourceConnectionId => parameters.InitialSourceConnectionId is not null,
         Id.RetrySourceConnectionId => parameters.RetrySourceConnectionId is not null,
+        Id.InitialMaxPathId => parameters.InitialMaxPathId is not null,
+        Id.MinAckDelay => parameters.MinAckDelayMicroseconds is not null,
+        Id.AddressReports => parameters.AddressReports != AddressReports.None,
+        Id.NatTraversal => parameters.NatTraversalAddressesMax != 0,
         _ => Id.IsInteger(id) && IntegerOf(parameters, id) != Id.DefaultOf(id),
     };
 
@@ -72,7 +77,10 @@ internal static class TransportParameterWriter
         Id.AckDelayExponent => (ulong)parameters.AckDelayExponent,
         Id.MaxAckDelay => (ulong)parameters.MaxAckDelayMilliseconds,
         Id.ActiveConnectionIdLimit => parameters.ActiveConnectionIdLimit,
-        _ => parameters.MaxDatagramFrameSize,
+        Id.MaxDatagramFrameSize => parameters.MaxDatagramFrameSize,
+        Id.InitialMaxPathId => parameters.InitialMaxPathId.GetValueOrDefault().Value,
+        Id.MinAckDelay => parameters.MinAckDelayMicroseconds.GetValueOrDefault(),
+        _ => (ulong)parameters.AddressReports - 1, // 0 provides, 1 receives, 2 both
     };
 
     private static void WriteValue(ref WireWriter writer, TransportParameterSet parameters, ulong id)
@@ -99,6 +107,10 @@ internal static class TransportParameterWriter
             case Id.PreferredAddress:
                 writer.WriteVarInt((ulong)parameters.PreferredAddress!.EncodedLength);
                 parameters.PreferredAddress.Write(ref writer);
+                break;
+            case Id.NatTraversal:
+                writer.WriteVarInt(1);
+                writer.WriteByte(parameters.NatTraversalAddressesMax);
                 break;
             default:
                 ulong value = IntegerOf(parameters, id);

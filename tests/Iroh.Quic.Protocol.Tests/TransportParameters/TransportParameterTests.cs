@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Primitives;
@@ -24,7 +25,28 @@ public class TransportParameterTests
         Assert.Equal(TimeSpan.FromMilliseconds(25), parameters.MaxAckDelay);
         Assert.Equal(2UL, parameters.ActiveConnectionIdLimit);
         Assert.Equal(0UL, parameters.MaxDatagramFrameSize);
+        Assert.Null(parameters.InitialMaxPathId);
+        Assert.Null(parameters.MinAckDelayMicroseconds);
+        Assert.Equal(AddressReports.None, parameters.AddressReports);
+        Assert.Equal(0, parameters.NatTraversalAddressesMax);
     }
+
+    [Fact]
+    public void Parameters_of_iroh_are_found_under_their_ids()
+    {
+        TransportParameterSet parameters = Read("3e0107" + "c0000000ff04de1b0243e8" + "c00000009f81a1760101" + "c0003d7f911204010120");
+        Assert.Equal(new PathId(7), parameters.InitialMaxPathId);
+        Assert.Equal(1000UL, parameters.MinAckDelayMicroseconds);
+        Assert.Equal(AddressReports.Receive, parameters.AddressReports);
+        Assert.Equal(32, parameters.NatTraversalAddressesMax);
+    }
+
+    [Theory]
+    [InlineData("00", AddressReports.Provide)]
+    [InlineData("01", AddressReports.Receive)]
+    [InlineData("02", AddressReports.Both)]
+    public void Each_role_in_address_discovery_has_its_number(string value, AddressReports reports) =>
+        Assert.Equal(reports, Read("c00000009f81a17601" + value).AddressReports);
 
     [Fact]
     public void Each_parameter_is_found_under_its_id()
@@ -80,7 +102,7 @@ public class TransportParameterTests
     {
         Assert.Equal(
             new TransportParameterSet { InitialMaxData = 1 },
-            Read("1b021122" + "1b00" + "6ab200" + "c0000000ff04de1b0243e8" + "040101" + "3e0107"));
+            Read("1b021122" + "1b00" + "6ab200" + "c0000000ff04de1c0243e8" + "040101" + "3d0107"));
     }
 
     // One row a rule; RFC 9000 §7.4, §18 and §18.2.
@@ -115,6 +137,17 @@ public class TransportParameterTests
     [InlineData(
         "0d2b" + "c000020101bb" + "20010db80000000000000000000000011f90" + "0109" + "000102030405060708090a0b0c0d0e0fff",
         "preferred address with a byte too many")]
+    [InlineData("3e08c000000100000000", "initial_max_path_id of 2^32")]
+    [InlineData("3e024007", "initial_max_path_id not in its shortest form")]
+    [InlineData("3e01073e0107", "initial_max_path_id that comes twice")]
+    [InlineData("c0000000ff04de1b04800061a9", "min_ack_delay above max_ack_delay")]
+    [InlineData("c0000000ff04de1b0243e8" + "0b0100", "min_ack_delay above a max_ack_delay that comes after it")]
+    [InlineData("c0000000ff04de1b00", "min_ack_delay of no bytes")]
+    [InlineData("c00000009f81a1760103", "an unknown role in address discovery")]
+    [InlineData("c00000009f81a17600", "a role of no bytes")]
+    [InlineData("c0003d7f911204010100", "NAT traversal with no addresses")]
+    [InlineData("c0003d7f91120401024020", "NAT traversal with two bytes")]
+    [InlineData("c0003d7f9112040100", "NAT traversal of no bytes")]
     public void What_breaks_a_rule_is_a_transport_parameter_error(string hex, string why)
     {
         Assert.False(
@@ -129,6 +162,9 @@ public class TransportParameterTests
     [InlineData("0b027fff", "max_ack_delay of 2^14-1")]
     [InlineData("0e0102", "active_connection_id_limit of 2")]
     [InlineData("0f14000102030405060708090a0b0c0d0e0f10111213", "initial_source_connection_id of 20 bytes")]
+    [InlineData("3e08c0000000ffffffff", "initial_max_path_id of 2^32-1, which has eight bytes")]
+    [InlineData("c0000000ff04de1b04800061a8", "min_ack_delay of max_ack_delay")]
+    [InlineData("c0003d7f9112040101ff", "NAT traversal with 255 addresses, a byte that is no variable-length integer")]
     public void A_value_at_its_limit_is_accepted(string hex, string what)
     {
         Assert.True(TransportParameterReader.TryRead(Convert.FromHexString(hex), Side.Server, out _, out _), what);
@@ -274,7 +310,13 @@ public class TransportParameterTests
         return parameters!;
     }
 
-    private static TransportParameterSet RandomSet(RandomSource random) => new()
+    private static TransportParameterSet RandomSet(RandomSource random)
+    {
+        TransportParameterSet set = RandomIndependent(random);
+        return set with { MinAckDelayMicroseconds = random.Coin() ? random.NextBelow(((ulong)set.MaxAckDelayMilliseconds * 1000) + 1) : null };
+    }
+
+    private static TransportParameterSet RandomIndependent(RandomSource random) => new()
     {
         OriginalDestinationConnectionId = random.Coin() ? random.Id() : null,
         MaxIdleTimeoutMilliseconds = random.Coin() ? random.VarIntValue() : 0,
@@ -300,6 +342,9 @@ public class TransportParameterTests
         InitialSourceConnectionId = random.Coin() ? random.Id() : null,
         RetrySourceConnectionId = random.Coin() ? random.Id() : null,
         MaxDatagramFrameSize = random.VarIntValue(),
+        InitialMaxPathId = random.Coin() ? new PathId((uint)(random.VarIntValue() >> 30)) : null,
+        AddressReports = (AddressReports)random.NextBelow(4),
+        NatTraversalAddressesMax = (byte)random.NextUInt64(),
     };
 
     private static NetworkAddress RandomIPv6(RandomSource random) => random.NextBelow(3) switch

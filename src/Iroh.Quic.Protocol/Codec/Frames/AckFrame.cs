@@ -3,8 +3,8 @@ using Iroh.Quic.Protocol.Primitives;
 namespace Iroh.Quic.Protocol.Codec.Frames;
 
 /// <summary>
-/// ACK with or without ECN counts (RFC 9000 §19.3). The ranges stay in the packet's bytes; <see cref="TryRead"/> has checked
-/// every one of them, so enumerating cannot fail. It allocates nothing and lives as long as the packet's buffer.
+/// ACK with or without ECN counts (RFC 9000 §19.3), and what PATH_ACK says behind its path id. The ranges stay in the packet's bytes;
+/// reading has checked every one of them, so enumerating cannot fail. It allocates nothing and lives as long as the packet's buffer.
 /// </summary>
 internal readonly ref struct AckFrame
 {
@@ -58,8 +58,17 @@ internal readonly ref struct AckFrame
     public static bool TryRead(scoped ref WireReader reader, ulong type, out AckFrame frame)
     {
         frame = default;
-        if (type is not (FrameType.Ack or FrameType.AckEcn)
-            || !reader.TryReadVarInt(out ulong largest)
+        return type is FrameType.Ack or FrameType.AckEcn && TryReadFields(ref reader, type == FrameType.AckEcn, out frame);
+    }
+
+    /// <summary>Reads and checks the fields from Largest Acknowledged on: those that ACK and PATH_ACK have in common.</summary>
+    /// <param name="reader">Behind the type, or behind the path id of a PATH_ACK.</param>
+    /// <param name="hasEcn">Whether ECN counts end the frame.</param>
+    /// <param name="frame">The frame.</param>
+    public static bool TryReadFields(scoped ref WireReader reader, bool hasEcn, out AckFrame frame)
+    {
+        frame = default;
+        if (!reader.TryReadVarInt(out ulong largest)
             || !reader.TryReadVarInt(out ulong delay)
             || !reader.TryReadVarInt(out ulong gapCount))
             return false;
@@ -81,7 +90,7 @@ internal readonly ref struct AckFrame
 
         ranges = ranges[..(reader.Position - start)];
         EcnCounts? ecn = null;
-        if (type == FrameType.AckEcn)
+        if (hasEcn)
         {
             if (!reader.TryReadVarInt(out ulong ect0) || !reader.TryReadVarInt(out ulong ect1) || !reader.TryReadVarInt(out ulong ce))
                 return false;
@@ -102,14 +111,24 @@ internal readonly ref struct AckFrame
     /// <param name="ecn">The counts to report, null for the form without.</param>
     /// <param name="rangesWritten">How many ranges the frame has.</param>
     public static bool TryWrite(
-        ref WireWriter writer, ReadOnlySpan<PacketNumberRange> ranges, ulong encodedDelay, EcnCounts? ecn, out int rangesWritten)
+        ref WireWriter writer, ReadOnlySpan<PacketNumberRange> ranges, ulong encodedDelay, EcnCounts? ecn, out int rangesWritten) =>
+        TryWriteFor(path: null, ref writer, ranges, encodedDelay, ecn, out rangesWritten);
+
+    /// <summary>The same as PATH_ACK of a path, or as ACK if there is none.</summary>
+    public static bool TryWriteFor(
+        PathId? path,
+        ref WireWriter writer,
+        ReadOnlySpan<PacketNumberRange> ranges,
+        ulong encodedDelay,
+        EcnCounts? ecn,
+        out int rangesWritten)
     {
         rangesWritten = 0;
         PacketNumberRange first = ranges[0];
         ulong firstLength = first.Last.Value - first.First.Value;
         int ecnLength = ecn is { } c ? VarInt.Length(c.Ect0) + VarInt.Length(c.Ect1) + VarInt.Length(c.Ce) : 0;
         const int TypeAndCountLength = 2; // With at most 63 gaps the count is one byte.
-        int space = writer.Remaining - TypeAndCountLength - ecnLength
+        int space = writer.Remaining - TypeAndCountLength - ecnLength - (path is { } p ? VarInt.Length(p.Value) : 0)
             - VarInt.Length(first.Last.Value) - VarInt.Length(encodedDelay) - VarInt.Length(firstLength);
         if (space < 0)
             return false;
@@ -123,7 +142,16 @@ internal readonly ref struct AckFrame
             count++;
         }
 
-        writer.WriteVarInt(ecn is null ? FrameType.Ack : FrameType.AckEcn);
+        if (path is { } id)
+        {
+            writer.WriteVarInt(ecn is null ? FrameType.PathAck : FrameType.PathAckEcn);
+            writer.WriteVarInt(id.Value);
+        }
+        else
+        {
+            writer.WriteVarInt(ecn is null ? FrameType.Ack : FrameType.AckEcn);
+        }
+
         writer.WriteVarInt(first.Last.Value);
         writer.WriteVarInt(encodedDelay);
         writer.WriteVarInt((ulong)(count - 1));

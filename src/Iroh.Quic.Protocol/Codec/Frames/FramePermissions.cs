@@ -4,6 +4,7 @@ using Iroh.Tls;
 namespace Iroh.Quic.Protocol.Codec.Frames;
 
 /// <summary>Which frame may be where, and what a packet that holds it counts as (RFC 9000 §12.4, table 3; RFC 9221 §4).</summary>
+/// <remarks>Whether an extension was negotiated is the matter of the room that takes its frames.</remarks>
 internal static class FramePermissions
 {
     [Flags]
@@ -16,6 +17,7 @@ internal static class FramePermissions
         AckEliciting = 8,
         Probing = 16,
         ServerOnly = 32,
+        ClientOnly = 64,
         Everywhere = Initial | Handshake | OneRtt,
     }
 
@@ -33,13 +35,14 @@ internal static class FramePermissions
             EncryptionLevel.Handshake => Rules.Handshake,
             _ => Rules.OneRtt,
         };
-        if ((rules & needed) != 0 && ((rules & Rules.ServerOnly) == 0 || sender == Side.Server))
+        Rules forbidden = sender == Side.Server ? Rules.ClientOnly : Rules.ServerOnly;
+        if ((rules & needed) != 0 && (rules & forbidden) == 0)
             return null;
         if (rules == Rules.Unknown)
             return new TransportError(TransportErrorCode.FrameEncodingError, type, $"Frame type 0x{type:x} is unknown.");
         return (rules & needed) == 0
             ? new TransportError(TransportErrorCode.ProtocolViolation, type, $"Frame type 0x{type:x} is not allowed at level {level}.")
-            : new TransportError(TransportErrorCode.ProtocolViolation, type, $"Only a server sends frame type 0x{type:x}.");
+            : new TransportError(TransportErrorCode.ProtocolViolation, type, $"A {(sender == Side.Server ? "server" : "client")} does not send frame type 0x{type:x}.");
     }
 
     /// <summary>Whether a packet that holds such a frame is to be acknowledged (RFC 9002 §2); false for unknown types.</summary>
@@ -61,6 +64,14 @@ internal static class FramePermissions
         FrameType.ApplicationClose => Rules.OneRtt,
         <= FrameType.RetireConnectionId or FrameType.Datagram or FrameType.DatagramWithLength
             => Rules.OneRtt | Rules.AckEliciting,
+        FrameType.PathAck or FrameType.PathAckEcn => Rules.OneRtt,
+        FrameType.ImmediateAck or FrameType.AckFrequency => Rules.OneRtt | Rules.AckEliciting,
+        FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6 or FrameType.PathNewConnectionId
+            => Rules.OneRtt | Rules.AckEliciting | Rules.Probing,
+        >= FrameType.PathAbandon and <= FrameType.PathCidsBlocked => Rules.OneRtt | Rules.AckEliciting,
+        FrameType.AddAddressIPv4 or FrameType.AddAddressIPv6 or FrameType.RemoveAddress
+            => Rules.OneRtt | Rules.AckEliciting | Rules.ServerOnly,
+        FrameType.ReachOutIPv4 or FrameType.ReachOutIPv6 => Rules.OneRtt | Rules.AckEliciting | Rules.ClientOnly,
         _ => Rules.Unknown,
     };
 }

@@ -1,6 +1,9 @@
 namespace Iroh.Quic.Protocol.Codec.Frames;
 
-/// <summary>Frame types (RFC 9000 §19, RFC 9221 §4). On the wire a type is a variable-length integer in its shortest form.</summary>
+/// <summary>
+/// Frame types: RFC 9000 §19, RFC 9221 §4, draft-ietf-quic-multipath-21 §4, draft-ietf-quic-ack-frequency-07, draft-seemann-quic-address-discovery
+/// and iroh's own NAT traversal. On the wire a type is a variable-length integer in its shortest form.
+/// </summary>
 internal static class FrameType
 {
     public const ulong Padding = 0x00;
@@ -47,12 +50,36 @@ internal static class FrameType
     public const ulong ApplicationClose = 0x1d;
 
     public const ulong HandshakeDone = 0x1e;
+    public const ulong ImmediateAck = 0x1f;
 
     /// <summary>DATAGRAM whose data runs to the end of the packet.</summary>
     public const ulong Datagram = 0x30;
 
     /// <summary>DATAGRAM with a Length field.</summary>
     public const ulong DatagramWithLength = 0x31;
+
+    /// <summary>PATH_ACK without ECN counts.</summary>
+    public const ulong PathAck = 0x3e;
+
+    /// <summary>PATH_ACK with ECN counts.</summary>
+    public const ulong PathAckEcn = 0x3f;
+
+    public const ulong AckFrequency = 0xaf;
+    public const ulong PathAbandon = 0x3e75;
+    public const ulong PathStatusBackup = 0x3e76;
+    public const ulong PathStatusAvailable = 0x3e77;
+    public const ulong PathNewConnectionId = 0x3e78;
+    public const ulong PathRetireConnectionId = 0x3e79;
+    public const ulong MaxPathId = 0x3e7a;
+    public const ulong PathsBlocked = 0x3e7b;
+    public const ulong PathCidsBlocked = 0x3e7c;
+    public const ulong AddAddressIPv4 = 0x3d7f90;
+    public const ulong AddAddressIPv6 = 0x3d7f91;
+    public const ulong ReachOutIPv4 = 0x3d7f92;
+    public const ulong ReachOutIPv6 = 0x3d7f93;
+    public const ulong RemoveAddress = 0x3d7f94;
+    public const ulong ObservedAddressIPv4 = 0x9f81a6;
+    public const ulong ObservedAddressIPv6 = 0x9f81a7;
 
     /// <summary>Whether the type is one of the eight forms of STREAM.</summary>
     public static bool IsStream(ulong type) => type is >= Stream and <= StreamLast;

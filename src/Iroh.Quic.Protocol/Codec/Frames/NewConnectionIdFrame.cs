@@ -15,8 +15,14 @@ internal readonly record struct NewConnectionIdFrame(
     public static bool TryRead(scoped ref WireReader reader, ulong type, out NewConnectionIdFrame frame)
     {
         frame = default;
-        if (type != FrameType.NewConnectionId
-            || !reader.TryReadVarInt(out ulong sequenceNumber)
+        return type == FrameType.NewConnectionId && TryReadFields(ref reader, out frame);
+    }
+
+    /// <summary>Reads the fields from Sequence Number on, which PATH_NEW_CONNECTION_ID has as well.</summary>
+    public static bool TryReadFields(scoped ref WireReader reader, out NewConnectionIdFrame frame)
+    {
+        frame = default;
+        if (!reader.TryReadVarInt(out ulong sequenceNumber)
             || !reader.TryReadVarInt(out ulong retirePriorTo)
             || retirePriorTo > sequenceNumber // RFC 9000 §19.15: MUST be a FRAME_ENCODING_ERROR, as are the lengths below.
             || !reader.TryReadByte(out byte length)
@@ -29,13 +35,22 @@ internal readonly record struct NewConnectionIdFrame(
     }
 
     /// <summary>Bytes on the wire, type included.</summary>
-    public int EncodedLength => 1 + VarInt.Length(SequenceNumber) + VarInt.Length(RetirePriorTo)
+    public int EncodedLength => 1 + FieldsLength;
+
+    /// <summary>Bytes of the fields on the wire.</summary>
+    public int FieldsLength => VarInt.Length(SequenceNumber) + VarInt.Length(RetirePriorTo)
         + 1 + ConnectionId.Length + StatelessResetToken.Length;
 
     /// <summary>Writes type and fields.</summary>
     public void Write(ref WireWriter writer)
     {
         writer.WriteVarInt(FrameType.NewConnectionId);
+        WriteFields(ref writer);
+    }
+
+    /// <summary>Writes the fields.</summary>
+    public void WriteFields(ref WireWriter writer)
+    {
         writer.WriteVarInt(SequenceNumber);
         writer.WriteVarInt(RetirePriorTo);
         writer.WriteByte((byte)ConnectionId.Length);

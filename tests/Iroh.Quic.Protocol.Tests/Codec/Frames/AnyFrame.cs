@@ -12,7 +12,9 @@ internal static class AnyFrame
     public static readonly ulong[] Types =
     [
         0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13,
-        0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x30, 0x31,
+        0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x30, 0x31,
+        0x3e, 0x3f, 0xaf, 0x3e75, 0x3e76, 0x3e77, 0x3e78, 0x3e79, 0x3e7a, 0x3e7b, 0x3e7c, 0x3d7f90, 0x3d7f91, 0x3d7f92, 0x3d7f93,
+        0x3d7f94, 0x9f81a6, 0x9f81a7,
     ];
 
     private delegate bool TryRead<T>(scoped ref WireReader reader, ulong type, out T frame)
@@ -81,6 +83,33 @@ internal static class AnyFrame
             ref reader, type, ref writer, DatagramFrame.TryRead,
             static (DatagramFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength,
             static f => $"Datagram {f.HasLength} {Convert.ToHexString(f.Data)}"),
+        FrameType.PathAck or FrameType.PathAckEcn => Copy<PathAckFrame>(ref reader, type, ref writer, PathAckFrame.TryRead,
+            WritePathAck, null, static f => $"Path {f.Path.Value} {Text(f.Ack)}"),
+        FrameType.ImmediateAck => CopyImmediateAck(ref writer),
+        FrameType.AckFrequency => Copy<AckFrequencyFrame>(ref reader, type, ref writer, AckFrequencyFrame.TryRead,
+            static (AckFrequencyFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathAbandon => Copy<PathAbandonFrame>(ref reader, type, ref writer, PathAbandonFrame.TryRead,
+            static (PathAbandonFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathStatusAvailable or FrameType.PathStatusBackup => Copy<PathStatusFrame>(ref reader, type, ref writer, PathStatusFrame.TryRead,
+            static (PathStatusFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathNewConnectionId => Copy<PathNewConnectionIdFrame>(ref reader, type, ref writer, PathNewConnectionIdFrame.TryRead,
+            static (PathNewConnectionIdFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathRetireConnectionId => Copy<PathRetireConnectionIdFrame>(ref reader, type, ref writer, PathRetireConnectionIdFrame.TryRead,
+            static (PathRetireConnectionIdFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.MaxPathId => Copy<MaxPathIdFrame>(ref reader, type, ref writer, MaxPathIdFrame.TryRead,
+            static (MaxPathIdFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathsBlocked => Copy<PathsBlockedFrame>(ref reader, type, ref writer, PathsBlockedFrame.TryRead,
+            static (PathsBlockedFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PathCidsBlocked => Copy<PathCidsBlockedFrame>(ref reader, type, ref writer, PathCidsBlockedFrame.TryRead,
+            static (PathCidsBlockedFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.AddAddressIPv4 or FrameType.AddAddressIPv6 => Copy<AddAddressFrame>(ref reader, type, ref writer, AddAddressFrame.TryRead,
+            static (AddAddressFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.ReachOutIPv4 or FrameType.ReachOutIPv6 => Copy<ReachOutFrame>(ref reader, type, ref writer, ReachOutFrame.TryRead,
+            static (ReachOutFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.RemoveAddress => Copy<RemoveAddressFrame>(ref reader, type, ref writer, RemoveAddressFrame.TryRead,
+            static (RemoveAddressFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6 => Copy<ObservedAddressFrame>(ref reader, type, ref writer, ObservedAddressFrame.TryRead,
+            static (ObservedAddressFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a frame of this library."),
     };
 
@@ -161,9 +190,71 @@ internal static class AnyFrame
             case FrameType.Datagram or FrameType.DatagramWithLength:
                 new DatagramFrame(random.BytesUpTo(100), type == FrameType.DatagramWithLength).Write(ref writer);
                 break;
+            case FrameType.ImmediateAck:
+                ImmediateAckFrame.Write(ref writer);
+                break;
+            default:
+                WriteRandomExtension(random, type, ref writer);
+                break;
+        }
+    }
+
+    private static void WriteRandomExtension(RandomSource random, ulong type, ref WireWriter writer)
+    {
+        var path = new PathId((uint)(random.VarIntValue() >> 30));
+        ulong value = random.VarIntValue();
+        switch (type)
+        {
+            case FrameType.PathAck or FrameType.PathAckEcn:
+                WriteRandomAck(random, type, ref writer);
+                break;
+            case FrameType.AckFrequency:
+                new AckFrequencyFrame(value, random.VarIntValue(), random.VarIntValue(), random.VarIntValue()).Write(ref writer);
+                break;
+            case FrameType.PathAbandon:
+                new PathAbandonFrame(path, value).Write(ref writer);
+                break;
+            case FrameType.PathStatusAvailable or FrameType.PathStatusBackup:
+                new PathStatusFrame(path, value, type == FrameType.PathStatusBackup).Write(ref writer);
+                break;
+            case FrameType.PathNewConnectionId:
+                var token = new StatelessResetToken(random.Bytes(StatelessResetToken.Length));
+                var issued = new NewConnectionIdFrame(value, random.NextBelow(value + 1), random.Id(1), token);
+                new PathNewConnectionIdFrame(path, issued).Write(ref writer);
+                break;
+            case FrameType.PathRetireConnectionId:
+                new PathRetireConnectionIdFrame(path, value).Write(ref writer);
+                break;
+            case FrameType.MaxPathId:
+                new MaxPathIdFrame(path).Write(ref writer);
+                break;
+            case FrameType.PathsBlocked:
+                new PathsBlockedFrame(path).Write(ref writer);
+                break;
+            case FrameType.PathCidsBlocked:
+                new PathCidsBlockedFrame(path, value).Write(ref writer);
+                break;
+            case FrameType.AddAddressIPv4 or FrameType.AddAddressIPv6:
+                new AddAddressFrame(value, RandomAddress(random, type == FrameType.AddAddressIPv4)).Write(ref writer);
+                break;
+            case FrameType.ReachOutIPv4 or FrameType.ReachOutIPv6:
+                new ReachOutFrame(value, RandomAddress(random, type == FrameType.ReachOutIPv4)).Write(ref writer);
+                break;
+            case FrameType.RemoveAddress:
+                new RemoveAddressFrame(value).Write(ref writer);
+                break;
+            case FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6:
+                new ObservedAddressFrame(value, RandomAddress(random, type == FrameType.ObservedAddressIPv4)).Write(ref writer);
+                break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(type), type, "Not a frame of this library.");
         }
+    }
+
+    private static NetworkAddress RandomAddress(RandomSource random, bool isIPv4)
+    {
+        ushort port = (ushort)random.NextUInt64();
+        return isIPv4 ? NetworkAddress.FromIPv4(random.Bytes(4), port) : NetworkAddress.FromIPv6(random.Bytes(16), port);
     }
 
     /// <summary>The fields of an ACK, with no more ranges than a writer repeats.</summary>
@@ -217,6 +308,15 @@ internal static class AnyFrame
     private static void WriteAck(AckFrame frame, ref WireWriter writer) =>
         Assert.True(AckFrame.TryWrite(ref writer, Ranges(frame), frame.EncodedDelay, frame.Ecn, out _));
 
+    private static string CopyImmediateAck(ref WireWriter writer)
+    {
+        ImmediateAckFrame.Write(ref writer);
+        return "ImmediateAck";
+    }
+
+    private static void WritePathAck(PathAckFrame frame, ref WireWriter writer) =>
+        Assert.True(PathAckFrame.TryWrite(ref writer, frame.Path, Ranges(frame.Ack), frame.Ack.EncodedDelay, frame.Ack.Ecn, out _));
+
     private static void WriteRandomAck(RandomSource random, ulong type, ref WireWriter writer)
     {
         var ranges = new List<PacketNumberRange>();
@@ -231,10 +331,11 @@ internal static class AnyFrame
             top = bottom - gap;
         }
 
-        EcnCounts? ecn = type == FrameType.AckEcn
+        PathId? path = type is FrameType.PathAck or FrameType.PathAckEcn ? new PathId((uint)(random.VarIntValue() >> 30)) : null;
+        EcnCounts? ecn = type is FrameType.AckEcn or FrameType.PathAckEcn
             ? new EcnCounts(random.VarIntValue(), random.VarIntValue(), random.VarIntValue())
             : null;
-        Assert.True(AckFrame.TryWrite(ref writer, ranges.ToArray(), random.VarIntValue(), ecn, out int count));
+        Assert.True(AckFrame.TryWriteFor(path, ref writer, ranges.ToArray(), random.VarIntValue(), ecn, out int count));
         Assert.Equal(Math.Min(ranges.Count, AckFrame.WrittenRangesMax), count);
     }
 }

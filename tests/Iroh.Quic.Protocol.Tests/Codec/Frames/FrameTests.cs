@@ -45,7 +45,7 @@ public class FrameTests
         {
             var writer = new WireWriter(valid);
             AnyFrame.WriteRandom(random, type, ref writer);
-            byte[] input = random.Mutate(writer.Written[1..]);
+            byte[] input = random.Mutate(writer.Written[VarInt.Length(type)..]);
 
             var reader = new WireReader(input);
             var copy = new WireWriter(encoded);
@@ -106,6 +106,47 @@ public class FrameTests
     public void Fields_are_where_the_RFC_puts_them(string hex, string? expected)
     {
         Assert.Equal(expected, Read(hex));
+    }
+
+    // The layouts of the multipath, ACK frequency and address discovery drafts and of iroh's NAT traversal.
+    [Theory]
+    [InlineData("3e03" + "1105000a", "Path 3 Ack 5  7-17")]
+    [InlineData("3f03" + "0a000100000201 0203", "Path 3 Ack 0 EcnCounts { Ect0 = 1, Ect1 = 2, Ce = 3 } 10-10 6-8")]
+    [InlineData("3ec000000100000000" + "1105000a", null)]
+    [InlineData("1f", "ImmediateAck")]
+    [InlineData("40af01024064 03", "AckFrequencyFrame { SequenceNumber = 1, AckElicitingThreshold = 2, RequestedMaxAckDelayMicroseconds = 100, "
+        + "ReorderingThreshold = 3, EncodedLength = 7 }")]
+    [InlineData("7e75033e", "PathAbandonFrame { Path = PathId { Value = 3 }, ErrorCode = 62, EncodedLength = 4 }")]
+    [InlineData("7e760301", "PathStatusFrame { Path = PathId { Value = 3 }, SequenceNumber = 1, IsBackup = True, EncodedLength = 4 }")]
+    [InlineData("7e770302", "PathStatusFrame { Path = PathId { Value = 3 }, SequenceNumber = 2, IsBackup = False, EncodedLength = 4 }")]
+    [InlineData("7e790305", "PathRetireConnectionIdFrame { Path = PathId { Value = 3 }, SequenceNumber = 5, EncodedLength = 4 }")]
+    [InlineData("7e7a07", "MaxPathIdFrame { Maximum = PathId { Value = 7 }, EncodedLength = 3 }")]
+    [InlineData("7e7ac000000100000000", null)]
+    [InlineData("7e7b07", "PathsBlockedFrame { Limit = PathId { Value = 7 }, EncodedLength = 3 }")]
+    [InlineData("7e7c0300", "PathCidsBlockedFrame { Path = PathId { Value = 3 }, NextSequenceNumber = 0, EncodedLength = 4 }")]
+    [InlineData("809f81a604c00002011234", "ObservedAddressFrame { SequenceNumber = 4, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
+    [InlineData("809f81a70420010db80000000000000000000000011234",
+        "ObservedAddressFrame { SequenceNumber = 4, Address = [2001:db8::1]:4660, EncodedLength = 23 }")]
+    [InlineData("809f81a70400000000000000000000ffffc00002011234",
+        "ObservedAddressFrame { SequenceNumber = 4, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
+    [InlineData("803d7f9000c00002011234", "AddAddressFrame { SequenceNumber = 0, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
+    [InlineData("803d7f9201c00002011234", "ReachOutFrame { Round = 1, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
+    [InlineData("803d7f9301c0000201123400", null)]
+    [InlineData("803d7f9409", "RemoveAddressFrame { SequenceNumber = 9, EncodedLength = 5 }")]
+    public void Fields_of_extensions_are_where_their_documents_put_them(string hex, string? expected)
+    {
+        Assert.Equal(expected, Read(hex));
+    }
+
+    [Fact]
+    public void A_connection_id_of_a_path_has_the_fields_of_one_without_behind_the_path_id()
+    {
+        const string Fields = "0501" + "02090a" + "000102030405060708090a0b0c0d0e0f";
+        string? plain = Read("18" + Fields);
+        Assert.NotNull(plain);
+        Assert.Contains(plain[..plain.IndexOf(", EncodedLength", StringComparison.Ordinal)], Read("7e7803" + Fields), StringComparison.Ordinal);
+        Assert.Null(Read("7e7803" + "0501" + "00" + "000102030405060708090a0b0c0d0e0f"));
+        Assert.Null(Read("7e7803" + "0506" + "02090a" + "000102030405060708090a0b0c0d0e0f"));
     }
 
     [Fact]
