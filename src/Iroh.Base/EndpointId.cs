@@ -68,6 +68,13 @@ public readonly struct EndpointId : IEquatable<EndpointId>, IComparable<Endpoint
     /// <summary>52 characters of z-base-32: the form used in DNS names and pkarr URLs.</summary>
     public string ToZBase32() => Base32.EncodeZ(Span);
 
+    /// <summary>Reads the form of <see cref="ToZBase32"/>: 52 characters in lower case that name a point of the curve.</summary>
+    public static bool TryParseZBase32(ReadOnlySpan<char> text, out EndpointId id)
+    {
+        id = default;
+        return text.Length == Base32Length && Base32.TryDecodeZ(text, out byte[] bytes) && TryFromBytes(bytes, out id);
+    }
+
     /// <summary>64 lower-case hex digits.</summary>
     public override string ToString() => Convert.ToHexStringLower(Span);
 
