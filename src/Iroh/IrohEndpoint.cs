@@ -16,7 +16,7 @@ public sealed class IrohEndpoint : IAsyncDisposable
 {
     private readonly IrohEndpointOptions _options;
     private readonly QuicEndpoint _quic;
-    private readonly AddressMonitor _monitor;
+    private readonly NetworkMonitor _monitor;
     private readonly Lock _addressing = new();
     private readonly SortedSet<TransportAddress> _external = [];
     private readonly Lazy<Task> _disposal;
@@ -30,7 +30,7 @@ public sealed class IrohEndpoint : IAsyncDisposable
         _quic = quic;
         _external.UnionWith(options.ExternalAddresses.Select(TransportAddress.Ip));
         _address = SelectAddress();
-        _monitor = new AddressMonitor(RefreshAddress);
+        _monitor = new NetworkMonitor(_ => RefreshAddress());
         _disposal = new Lazy<Task>(CloseOnceAsync);
     }
 

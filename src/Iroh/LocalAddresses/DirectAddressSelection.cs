@@ -7,7 +7,8 @@ namespace Iroh.LocalAddresses;
 /// Which addresses an endpoint tells others to try: a pure function of its sockets and of the machine's interfaces, by the
 /// rules of iroh. A socket bound to one address contributes just that one, loopback included. A socket bound to the wildcard
 /// contributes the machine's addresses of its family: public and private ones; unique-local and link-local IPv4 ones only
-/// where nothing better exists; loopback only if there is nothing else at all; link-local and deprecated IPv6 never.
+/// where nothing better exists; loopback only if there is nothing else at all; link-local and deprecated IPv6 never. What is known
+/// from outside comes on top (<see cref="OutsideAddresses"/>).
 /// </summary>
 internal static class DirectAddressSelection
 {
@@ -20,8 +21,13 @@ internal static class DirectAddressSelection
     }
 
     /// <summary>Selects the addresses, sorted as on the wire (IPv4 first) and without duplicates.</summary>
-    public static IReadOnlyList<IPEndPoint> Select(IEnumerable<IPEndPoint> sockets, IReadOnlyCollection<InterfaceAddress> interfaces)
+    /// <param name="sockets">What the sockets are bound to, with their real ports.</param>
+    /// <param name="interfaces">The machine's addresses.</param>
+    /// <param name="outside">What is known from outside; null for nothing.</param>
+    public static IReadOnlyList<IPEndPoint> Select(
+        IReadOnlyCollection<IPEndPoint> sockets, IReadOnlyCollection<InterfaceAddress> interfaces, OutsideAddresses? outside = null)
     {
+        IPEndPoint[] others = outside is null ? [] : [.. outside.Resolve(sockets)];
         var exact = new List<IPEndPoint>();
         var candidates = new List<(Rank Rank, IPEndPoint EndPoint)>();
         foreach (IPEndPoint socket in sockets)
@@ -42,11 +48,11 @@ internal static class DirectAddressSelection
         IEnumerable<IPEndPoint> chosen = candidates.Where(candidate => candidate.Rank == Rank.Preferred).Select(candidate => candidate.EndPoint);
         if (!chosen.Any())
             chosen = candidates.Where(candidate => candidate.Rank == Rank.LastResort).Select(candidate => candidate.EndPoint);
-        if (!chosen.Any() && exact.Count == 0)
+        if (!chosen.Any() && exact.Count == 0 && others.Length == 0)
             chosen = candidates.Select(candidate => candidate.EndPoint);
         return
         [
-            .. exact.Concat(chosen).Distinct()
+            .. exact.Concat(chosen).Concat(others).Distinct()
                 .Select(endPoint => new Base.IpTransportAddress(endPoint)).Order().Select(address => address.EndPoint),
         ];
     }

@@ -5,13 +5,20 @@ using System.Net.Sockets;
 
 namespace Iroh.LocalAddresses;
 
-/// <summary>Lists the addresses of this machine's interfaces.</summary>
+/// <summary>Lists the addresses of this machine's interfaces, and its routes.</summary>
 internal static class NetworkInterfaces
 {
     // Linux: one line an address; the fifth column holds the flags (if_addr.h).
     private const string InterfaceTable = "/proc/net/if_inet6";
     private const int DeprecatedFlag = 0x20;
     private const int TentativeFlag = 0x40;
+
+    /// <summary>Addresses and default routes as they are now.</summary>
+    public static NetworkState Read()
+    {
+        (DefaultRoute? routeV4, DefaultRoute? routeV6) = DefaultRoutes.Read();
+        return new NetworkState(List(), routeV4, routeV6);
+    }
 
     /// <summary>The addresses as they are now. An interface that vanishes while it is read is left out.</summary>
     public static IReadOnlyList<InterfaceAddress> List()
@@ -37,7 +44,10 @@ internal static class NetworkInterfaces
             {
                 IPAddress address = information.Address;
                 if (address.AddressFamily is AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)
-                    addresses.Add(new InterfaceAddress(address, isUp, deprecated.Contains(WithoutScope(address))));
+                    {
+                    addresses.Add(new InterfaceAddress(
+                        address, isUp, deprecated.Contains(WithoutScope(address)), networkInterface.Name, information.PrefixLength));
+                }
             }
         }
 

@@ -47,5 +47,5 @@ public class DirectAddressSelectionTests
     private static InterfaceAddress Up(string address) => new(IPAddress.Parse(address), IsUp: true, IsDeprecated: false);
 
     private static string[] Select(string[] sockets, params InterfaceAddress[] interfaces) =>
-        [.. DirectAddressSelection.Select(sockets.Select(IPEndPoint.Parse), interfaces).Select(endPoint => endPoint.ToString())];
+        [.. DirectAddressSelection.Select([.. sockets.Select(IPEndPoint.Parse)], interfaces).Select(endPoint => endPoint.ToString())];
 }

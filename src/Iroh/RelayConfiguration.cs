@@ -1,0 +1,14 @@
+using Iroh.Base;
+
+namespace Iroh;
+
+/// <summary>One relay that an endpoint may use, and how. The relay map of an endpoint is a list of these, each URL once.</summary>
+/// <param name="Url">Where the relay is.</param>
+/// <param name="AddressDiscoveryPort">The UDP port where it answers QUIC address discovery, 1 to 65535; null if it does not.</param>
+/// <param name="Token">A secret that the relay asks of its clients; null if it asks for none. Not shown by <see cref="object.ToString"/>.</param>
+public sealed record RelayConfiguration(RelayUrl Url, int? AddressDiscoveryPort = null, string? Token = null)
+{
+    /// <summary>The relay without its token, for logs.</summary>
+    public override string ToString() =>
+        $"{Url}{(AddressDiscoveryPort is { } port ? $", address discovery on UDP {port}" : "")}{(Token is null ? "" : ", with a token")}";
+}
