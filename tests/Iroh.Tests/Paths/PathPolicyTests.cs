@@ -18,7 +18,7 @@ public class PathPolicyTests
         Instant last = Instant.Never;
         for (int rounds = 0; rounds < 7;)
         {
-            PathDecision decision = Look(policy, now, [Relay(0, 30)]);
+            PathDecision decision = Look(policy, now, [Relayed(0, 30)]);
             Assert.True(decision.LookAgain > now);
             if (decision.StartRound)
             {
@@ -50,11 +50,11 @@ public class PathPolicyTests
     public void A_lost_direct_path_starts_a_round_at_once()
     {
         var policy = new PathPolicy(isClient: true);
-        Assert.True(Look(policy, s_start, [Relay(0, 30), V4(1, 4)]).StartRound);
+        Assert.True(Look(policy, s_start, [Relayed(0, 30), V4(1, 4)]).StartRound);
         Instant later = s_start + TimeSpan.FromSeconds(100);
-        Assert.False(Look(policy, later, [Relay(0, 30), V4(1, 4)]).StartRound);
+        Assert.False(Look(policy, later, [Relayed(0, 30), V4(1, 4)]).StartRound);
 
-        PathDecision decision = Look(policy, later, [Relay(0, 30), V4(1, 4) with { IsSilent = true }]);
+        PathDecision decision = Look(policy, later, [Relayed(0, 30), V4(1, 4) with { IsSilent = true }]);
 
         Assert.True(decision.StartRound);
         Assert.Equal(new PathId(0), decision.Selected);
@@ -67,7 +67,7 @@ public class PathPolicyTests
         int rounds = 0;
         for (int i = 0; i < 100; i++)
         {
-            if (Look(policy, s_start + TimeSpan.FromMilliseconds(10 * i), [Relay(0, 30)], PathNews.CandidatesChanged).StartRound)
+            if (Look(policy, s_start + TimeSpan.FromMilliseconds(10 * i), [Relayed(0, 30)], PathNews.CandidatesChanged).StartRound)
                 rounds++;
         }
 
@@ -78,8 +78,8 @@ public class PathPolicyTests
     public void Without_candidates_no_round_starts_and_with_them_it_does()
     {
         var policy = new PathPolicy(isClient: true);
-        Assert.False(Look(policy, s_start, [Relay(0, 30)], canPunch: false).StartRound);
-        Assert.True(Look(policy, s_start, [Relay(0, 30)], PathNews.CandidatesChanged).StartRound);
+        Assert.False(Look(policy, s_start, [Relayed(0, 30)], canPunch: false).StartRound);
+        Assert.True(Look(policy, s_start, [Relayed(0, 30)], PathNews.CandidatesChanged).StartRound);
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public class PathPolicyTests
         Assert.True(Look(policy, s_start, [V4(0, 3)]).OpenRelay.IsUnspecified);
         policy.OnRelayRefused();
         Assert.Equal(s_relay, Look(policy, s_start, [V4(0, 3)], PathNews.PathsAvailable).OpenRelay);
-        Assert.True(Look(policy, s_start, [V4(0, 3), Relay(1, 0) with { IsValidated = false }]).OpenRelay.IsUnspecified);
+        Assert.True(Look(policy, s_start, [V4(0, 3), Relayed(1, 0) with { IsValidated = false }]).OpenRelay.IsUnspecified);
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public class PathPolicyTests
     public void Surplus_direct_paths_are_closed_but_the_best_of_the_other_family_stays()
     {
         var policy = new PathPolicy(isClient: true);
-        PathDecision decision = Look(policy, s_start, [Relay(0, 30), V4(1, 10), V4(2, 40), V6(3, 30), V6(4, 35), V4(5, 1) with { IsValidated = false }]);
+        PathDecision decision = Look(policy, s_start, [Relayed(0, 30), V4(1, 10), V4(2, 40), V6(3, 30), V6(4, 35), V4(5, 1) with { IsValidated = false }]);
 
         Assert.Equal(new PathId(1), decision.Selected);
         Assert.Equal([new PathId(2), new PathId(4)], decision.Close);
