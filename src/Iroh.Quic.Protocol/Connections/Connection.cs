@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
@@ -60,6 +61,7 @@ public sealed class Connection : IDisposable
         var ids = new HandshakeIds(Side, setup.LocalId, setup.OriginalDestinationId, setup.PeerId);
         var crypto = new CryptoStreams(new BlockPool(keepsFreeBlocks: false));
         var pending = new PendingFrames();
+        var observed = new ObservedAddresses(configuration.AddressReports, _events);
         var idle = new IdleTimeout(configuration.MaxIdleTimeout);
         var headerFields = new HeaderFields(setup.LocalId, random);
         var pathFactory = new NetworkPathFactory(configuration);
@@ -75,7 +77,7 @@ public sealed class Connection : IDisposable
 
         // Outbound.
         var spaces = new PacketSpaces(initial, handshake, path);
-        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, random);
+        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, random);
         _sentPackets = new SentPacketLog(spaces, _trace);
         _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler);
         _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _sentPackets);
@@ -86,9 +88,9 @@ public sealed class Connection : IDisposable
         _lifecycle = new Lifecycle(_state, _keys, _paths, idle, _endpointEvents, _trace);
         _handshake = new Handshake(CreateTls(setup), crypto, _keys);
         _progress = new HandshakeProgress(
-            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _streams, _datagrams, _acknowledgements, pending, idle, pathFactory,
-            _events, _endpointEvents);
-        var dispatcher = new FrameDispatcher(Side, crypto, _streams, _datagrams, _acknowledgements);
+            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _streams, _datagrams, observed, _acknowledgements, pending, idle,
+            pathFactory, _events, _endpointEvents);
+        var dispatcher = new FrameDispatcher(Side, crypto, _streams, _datagrams, observed, _acknowledgements);
         _receiver = new DatagramReceiver(
             setup, _state, _lifecycle, _keys, ids, _progress, _paths, _movement, spaces, headerFields, _acknowledgements, dispatcher,
             _endpointEvents);

@@ -1,3 +1,4 @@
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Streams;
 
@@ -79,6 +80,12 @@ public sealed record ConnectionConfiguration
     /// <summary>Bytes of datagrams queued to be sent before a send is blocked. At most 2^30, default 1 MiB.</summary>
     public int DatagramSendBuffer { get; init; } = 1 << 20;
 
+    /// <summary>
+    /// Whether the peer is told the address at which it is seen, and whether this end wants to be told. Default: neither, as between iroh's
+    /// endpoints; a relay's address discovery server provides, its clients receive.
+    /// </summary>
+    public AddressReports AddressReports { get; init; }
+
     /// <summary>The congestion controller. Default CUBIC.</summary>
     public CongestionAlgorithm Congestion { get; init; }
 
@@ -107,6 +114,7 @@ public sealed record ConnectionConfiguration
         CheckRange(MaxDatagramFrameSize, 0, 65535, nameof(MaxDatagramFrameSize));
         CheckRange(DatagramReceiveBuffer, 0, 1 << 30, nameof(DatagramReceiveBuffer));
         CheckRange(DatagramSendBuffer, 0, 1 << 30, nameof(DatagramSendBuffer));
+        CheckRange((int)AddressReports, (int)AddressReports.None, (int)AddressReports.Both, nameof(AddressReports));
         CheckRange(PacketsPerKeyMax, 1UL, ulong.MaxValue, nameof(PacketsPerKeyMax));
     }
 

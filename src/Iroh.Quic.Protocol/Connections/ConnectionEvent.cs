@@ -35,6 +35,12 @@ public enum ConnectionEventKind
     /// <summary>The datagram queue has room again after a send that was blocked.</summary>
     DatagramsUnblocked,
 
+    /// <summary>
+    /// The peer sees this end's datagrams on <see cref="ConnectionEvent.PathId"/> come from <see cref="ConnectionEvent.Address"/>. It is the
+    /// peer's claim: an address one could send to, no more is known of it. Comes when it differs from the path's last one.
+    /// </summary>
+    ObservedAddress,
+
     /// <summary>The connection is over for the application; <c>CloseReason</c> says why. Comes once, and nothing comes after it.</summary>
     Closed,
 }
@@ -44,5 +50,12 @@ public enum ConnectionEventKind
 /// <param name="StreamId">The stream of a stream event.</param>
 /// <param name="Direction">The direction of <see cref="ConnectionEventKind.StreamOpened"/> and <see cref="ConnectionEventKind.StreamsAvailable"/>.</param>
 /// <param name="Code">The application error code of <see cref="ConnectionEventKind.StreamStopped"/>.</param>
+/// <param name="PathId">The path of a path event.</param>
+/// <param name="Address">The address of <see cref="ConnectionEventKind.ObservedAddress"/>.</param>
 public readonly record struct ConnectionEvent(
-    ConnectionEventKind Kind, StreamId StreamId = default, StreamDirection Direction = default, ulong Code = 0);
+    ConnectionEventKind Kind,
+    StreamId StreamId = default,
+    StreamDirection Direction = default,
+    ulong Code = 0,
+    PathId PathId = default,
+    NetworkAddress Address = default);

@@ -17,7 +17,10 @@ internal sealed class ConnectionEvents
     public Queue<StreamEvent> FromStreams { get; } = new();
 
     /// <summary>Appends an event of the connection itself.</summary>
-    public void Add(ConnectionEventKind kind) => _own.Enqueue(new ConnectionEvent(kind));
+    public void Add(ConnectionEventKind kind) => Add(new ConnectionEvent(kind));
+
+    /// <inheritdoc cref="Add(ConnectionEventKind)"/>
+    public void Add(in ConnectionEvent e) => _own.Enqueue(e);
 
     /// <summary>The application found no datagram: it wants to hear of the next one.</summary>
     public void AwaitDatagram() => _isDatagramAwaited = true;

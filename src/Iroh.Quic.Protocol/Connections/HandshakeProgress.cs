@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
@@ -27,6 +28,7 @@ internal sealed class HandshakeProgress
     private readonly PathTable _paths;
     private readonly StreamTable _streams;
     private readonly DatagramQueue _datagrams;
+    private readonly ObservedAddresses _observed;
     private readonly Acknowledgements _acknowledgements;
     private readonly PendingFrames _pending;
     private readonly IdleTimeout _idle;
@@ -50,6 +52,7 @@ internal sealed class HandshakeProgress
         PathTable paths,
         StreamTable streams,
         DatagramQueue datagrams,
+        ObservedAddresses observed,
         Acknowledgements acknowledgements,
         PendingFrames pending,
         IdleTimeout idle,
@@ -59,7 +62,7 @@ internal sealed class HandshakeProgress
     {
         (_side, _random, _reset, _trace) = (setup.Side, setup.Random, setup.Reset, setup.Trace);
         (_state, _keys, _crypto, _spaces, _handshake, _ids) = (state, keys, crypto, spaces, handshake, ids);
-        (_paths, _streams, _datagrams, _acknowledgements) = (paths, streams, datagrams, acknowledgements);
+        (_paths, _streams, _datagrams, _observed, _acknowledgements) = (paths, streams, datagrams, observed, acknowledgements);
         (_pending, _idle, _pathFactory, _events, _endpointEvents) = (pending, idle, pathFactory, events, endpointEvents);
     }
 
@@ -149,6 +152,7 @@ internal sealed class HandshakeProgress
         _peerParameters = parameters;
         _streams.OnPeerParameters(LocalParameters.StreamLimitsOf(parameters));
         _datagrams.OnPeerParameters(parameters.MaxDatagramFrameSize);
+        _observed.OnPeerParameters(parameters.AddressReports);
         _idle.OnPeerParameters(TimeSpan.FromMilliseconds(Math.Min(parameters.MaxIdleTimeoutMilliseconds, uint.MaxValue)));
         _acknowledgements.PeerAckDelayExponent = parameters.AckDelayExponent;
         Path.Loss.PeerMaxAckDelay = parameters.MaxAckDelay;

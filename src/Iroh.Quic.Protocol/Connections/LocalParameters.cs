@@ -29,6 +29,7 @@ internal static class LocalParameters
             MaxAckDelayMilliseconds = (int)AckScheduler.MaxAckDelay.TotalMilliseconds,
             ActiveConnectionIdLimit = (ulong)configuration.ActiveConnectionIdLimit,
             MaxDatagramFrameSize = (ulong)configuration.MaxDatagramFrameSize,
+            AddressReports = configuration.AddressReports,
         };
     }
 

@@ -1,3 +1,4 @@
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
@@ -19,15 +20,22 @@ internal sealed class FrameDispatcher
     private readonly CryptoStreams _crypto;
     private readonly StreamTable _streams;
     private readonly DatagramQueue _datagrams;
+    private readonly ObservedAddresses _observed;
     private readonly Acknowledgements _acknowledgements;
 
     public FrameDispatcher(
-        Side side, CryptoStreams crypto, StreamTable streams, DatagramQueue datagrams, Acknowledgements acknowledgements)
+        Side side,
+        CryptoStreams crypto,
+        StreamTable streams,
+        DatagramQueue datagrams,
+        ObservedAddresses observed,
+        Acknowledgements acknowledgements)
     {
         _side = side;
         _crypto = crypto;
         _streams = streams;
         _datagrams = datagrams;
+        _observed = observed;
         _acknowledgements = acknowledgements;
     }
 
@@ -136,6 +144,9 @@ internal sealed class FrameDispatcher
                 if (arrival.Path.OnResponse(response.Data, out NetworkPath validated))
                     summary.Validated = validated;
                 return null;
+            case FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6
+                when ObservedAddressFrame.TryRead(ref reader, type, out ObservedAddressFrame observed):
+                return _observed.OnReport(arrival.Path.Id, arrival.Path.Observations, observed);
             case FrameType.NewToken when NewTokenFrame.TryRead(ref reader, type, out _):
                 return null; // tokens are not kept: iroh's servers give none and honour none
             case FrameType.HandshakeDone:

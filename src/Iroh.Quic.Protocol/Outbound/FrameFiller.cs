@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Codec.Headers;
@@ -24,15 +25,22 @@ internal sealed class FrameFiller
     private readonly StreamTable _streams;
     private readonly DatagramQueue _datagrams;
     private readonly PendingFrames _pending;
+    private readonly ObservedAddresses _observed;
     private readonly RandomSource _random;
 
     public FrameFiller(
-        CryptoStreams crypto, StreamTable streams, DatagramQueue datagrams, PendingFrames pending, RandomSource random)
+        CryptoStreams crypto,
+        StreamTable streams,
+        DatagramQueue datagrams,
+        PendingFrames pending,
+        ObservedAddresses observed,
+        RandomSource random)
     {
         _crypto = crypto;
         _streams = streams;
         _datagrams = datagrams;
         _pending = pending;
+        _observed = observed;
         _random = random;
     }
 
@@ -138,7 +146,18 @@ internal sealed class FrameFiller
     private bool HasControl(Path path) =>
         _pending.HandshakeDone || path.WantsPing || path.Current.Validator.WantsChallenge
         || path.Responses.IsOwedOn(path.Current.Address)
+        || _observed.IsReportOwed(path.Observations, path.Current.Address.Remote)
         || path.RemoteIds.TryGetRetirement(out _) || path.LocalIds.TryGetAnnouncement(out _);
+
+    private void WriteReport(ref WireWriter writer, SentFrameList frames, Path path)
+    {
+        if (!_observed.TryGetReport(path.Observations, path.Current.Address.Remote, out ObservedAddressFrame report)
+            || writer.Remaining < report.EncodedLength)
+            return;
+        report.Write(ref writer);
+        _observed.OnReportSent(path.Observations, report);
+        frames.Add(new SentFrame(SentFrameKind.ObservedAddress, false, path.Id.Value, report.SequenceNumber, 0));
+    }
 
     private void WriteControl(ref WireWriter writer, SentFrameList frames, Path path)
     {
@@ -149,6 +168,8 @@ internal sealed class FrameFiller
             _pending.HandshakeDone = false;
             frames.Add(new SentFrame(SentFrameKind.HandshakeDone, false, 0, 0, 0));
         }
+
+        WriteReport(ref writer, frames, path);
 
         while (path.RemoteIds.TryGetRetirement(out RetireConnectionIdFrame retirement) && writer.Remaining >= retirement.EncodedLength)
         {

@@ -66,6 +66,9 @@ internal sealed class SentFrameFates
                 case SentFrameKind.RetireConnectionId:
                     path.RemoteIds.OnRetirementLost(frame.A);
                     break;
+                case SentFrameKind.ObservedAddress:
+                    path.Observations.OnReportLost(frame.A);
+                    break;
                 case SentFrameKind.Stream or SentFrameKind.ResetStream or SentFrameKind.StopSending or SentFrameKind.MaxData
                     or SentFrameKind.MaxStreamData or SentFrameKind.MaxStreams or SentFrameKind.StreamsBlocked:
                     _streams.OnFrameLost(frame);

@@ -1,3 +1,4 @@
+using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Primitives;
@@ -60,6 +61,9 @@ internal sealed class Path
 
     /// <summary>Challenges to be answered.</summary>
     public PathResponses Responses { get; } = new();
+
+    /// <summary>Addresses that the ends have told each other.</summary>
+    public PathObservations Observations { get; } = new();
 
     /// <summary>The 4-tuple in use.</summary>
     public NetworkPath Current { get; private set; }

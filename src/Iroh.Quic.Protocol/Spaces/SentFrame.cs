@@ -55,6 +55,9 @@ internal enum SentFrameKind : byte
 
     /// <summary>PATH_RESPONSE: never repaired (RFC 9000 §13.3).</summary>
     PathResponse,
+
+    /// <summary>OBSERVED_ADDRESS: Id = path id, A = sequence number.</summary>
+    ObservedAddress,
 }
 
 /// <summary>
