@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Iroh.Cryptography;
+using Iroh.Tls.Certificates;
 using Iroh.Tls.HandshakeMessages;
 
 namespace Iroh.Tls;
@@ -17,23 +18,28 @@ internal sealed class HandshakeCrypto
     private readonly Transcript _transcript;
     private readonly TlsKeySchedule _schedule;
     private readonly byte[] _peerPublicKey = new byte[Ed25519.PublicKeyLength];
+    private readonly bool _usesRawPublicKeys;
+    private IReadOnlyList<ReadOnlyMemory<byte>> _peerCertificates = [];
     private byte[] _ownHandshakeSecret = [];
     private byte[] _peerHandshakeSecret = [];
 
     /// <summary>Goes on from the hellos.</summary>
     /// <param name="isClient">Which side this is.</param>
+    /// <param name="usesRawPublicKeys">Whether both sides show raw public keys; otherwise the server an X.509 certificate.</param>
     /// <param name="configuration">Has the own key and the expected one.</param>
     /// <param name="suite">As negotiated.</param>
     /// <param name="transcript">Ends with the ServerHello.</param>
     /// <param name="sharedSecret">The result of the key exchange; the caller wipes it.</param>
     internal HandshakeCrypto(
         bool isClient,
+        bool usesRawPublicKeys,
         TlsConfiguration configuration,
         CipherSuite suite,
         Transcript transcript,
         ReadOnlySpan<byte> sharedSecret)
     {
         _isClient = isClient;
+        _usesRawPublicKeys = usesRawPublicKeys;
         _configuration = configuration;
         _suite = suite;
         _hash = suite.Hash();
@@ -42,8 +48,13 @@ internal sealed class HandshakeCrypto
         _schedule.EnterHandshake(sharedSecret);
     }
 
-    /// <summary>The key that the peer's Certificate showed; proven only after its CertificateVerify.</summary>
-    internal ReadOnlyMemory<byte> PeerPublicKey => _peerPublicKey;
+    /// <summary>
+    /// The key that the peer's Certificate showed; proven only after its CertificateVerify. Empty where X.509 certificates are used.
+    /// </summary>
+    internal ReadOnlyMemory<byte> PeerPublicKey => _usesRawPublicKeys ? _peerPublicKey : default;
+
+    /// <summary>The X.509 certificates that the server has shown, its own first.</summary>
+    internal IReadOnlyList<ReadOnlyMemory<byte>> PeerCertificates => _peerCertificates;
 
     /// <summary>Derives the handshake traffic secrets, over the messages up to the ServerHello.</summary>
     internal TlsSecrets DeriveHandshakeSecrets()
@@ -71,7 +82,7 @@ internal sealed class HandshakeCrypto
     /// <summary>Takes a message, sent or received, into the transcript.</summary>
     internal void Append(ReadOnlySpan<byte> message) => _transcript.Append(message);
 
-    /// <summary>Writes this side's Certificate, CertificateVerify and Finished.</summary>
+    /// <summary>Writes this side's Certificate, CertificateVerify and Finished, with a raw public key.</summary>
     internal void WriteAuthentication(TlsWriter flight)
     {
         Span<byte> publicKey = stackalloc byte[Ed25519.PublicKeyLength];
@@ -82,7 +93,33 @@ internal sealed class HandshakeCrypto
         start = flight.Position;
         CertificateVerify.Write(flight, _isClient, _configuration.PrivateKeySeed.Span, _transcript.Hash(_hash));
         _transcript.Append(flight.Written[start..]);
+        WriteFinished(flight);
+    }
+
+    /// <summary>Writes a server's Certificate, CertificateVerify and Finished, with an X.509 certificate.</summary>
+    internal void WriteAuthentication(TlsWriter flight, CertificateIdentity identity, SignatureScheme scheme)
+    {
+        int start = flight.Position;
+        CertificateMessage.WriteChain(flight, identity.Chain);
+        _transcript.Append(flight.Written[start..]);
         start = flight.Position;
+        CertificateVerify.WriteByCertificate(flight, identity, scheme, _transcript.Hash(_hash));
+        _transcript.Append(flight.Written[start..]);
+        WriteFinished(flight);
+    }
+
+    /// <summary>Writes the Certificate of a client that was asked for one and has none (RFC 8446 §4.4.2).</summary>
+    internal void WriteNoCertificate(TlsWriter flight)
+    {
+        int start = flight.Position;
+        CertificateMessage.WriteChain(flight, []);
+        _transcript.Append(flight.Written[start..]);
+    }
+
+    /// <summary>Writes this side's Finished.</summary>
+    internal void WriteFinished(TlsWriter flight)
+    {
+        int start = flight.Position;
         Finished.Write(flight, TlsKeySchedule.ComputeVerifyData(_hash, _ownHandshakeSecret, _transcript.Hash(_hash)));
         _transcript.Append(flight.Written[start..]);
     }
@@ -90,11 +127,20 @@ internal sealed class HandshakeCrypto
     /// <summary>Takes the peer's Certificate.</summary>
     internal TlsFailure? ReadCertificate(ReadOnlySpan<byte> message)
     {
-        if (CertificateMessage.Read(Body(message), !_isClient, out ReadOnlySpan<byte> publicKey) is { } failure)
-            return failure;
-        publicKey.CopyTo(_peerPublicKey);
-        _transcript.Append(message);
-        return null;
+        TlsFailure? failure;
+        if (_usesRawPublicKeys)
+        {
+            failure = CertificateMessage.Read(Body(message), !_isClient, out ReadOnlySpan<byte> publicKey);
+            publicKey.CopyTo(_peerPublicKey);
+        }
+        else
+        {
+            failure = CertificateMessage.ReadChain(Body(message), out _peerCertificates);
+        }
+
+        if (failure is null)
+            _transcript.Append(message);
+        return failure;
     }
 
     /// <summary>
@@ -102,7 +148,10 @@ internal sealed class HandshakeCrypto
     /// </summary>
     internal TlsFailure? ReadCertificateVerify(ReadOnlySpan<byte> message)
     {
-        TlsFailure? failure = CertificateVerify.Read(Body(message), !_isClient, _peerPublicKey, _transcript.Hash(_hash));
+        byte[] transcriptHash = _transcript.Hash(_hash);
+        TlsFailure? failure = _usesRawPublicKeys
+            ? CertificateVerify.Read(Body(message), !_isClient, _peerPublicKey, transcriptHash)
+            : CertificateVerify.ReadByCertificate(Body(message), _peerCertificates[0].Span, transcriptHash);
         if (failure is not null)
             return failure;
         if (_configuration.ExpectedPeerPublicKey is { } expected && !expected.Span.SequenceEqual(_peerPublicKey))

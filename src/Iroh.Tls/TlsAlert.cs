@@ -14,8 +14,17 @@ public static class TlsAlert
     /// <summary>A certificate that is no usable raw public key, or not the expected one.</summary>
     public const byte BadCertificate = 42;
 
+    /// <summary>A certificate outside of its time.</summary>
+    public const byte CertificateExpired = 45;
+
+    /// <summary>A certificate that is not accepted for another reason, as one for another host.</summary>
+    public const byte CertificateUnknown = 46;
+
     /// <summary>A field that is readable but forbidden.</summary>
     public const byte IllegalParameter = 47;
+
+    /// <summary>A certificate below no root that is trusted.</summary>
+    public const byte UnknownCa = 48;
 
     /// <summary>Bytes that cannot be read.</summary>
     public const byte DecodeError = 50;

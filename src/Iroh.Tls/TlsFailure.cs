@@ -8,6 +8,9 @@ public enum TlsFailureKind
 
     /// <summary>The peer has proven an identity, and it is another than the one that was dialled.</summary>
     PeerIdentityMismatch,
+
+    /// <summary>The server's X.509 certificate was refused by <see cref="TlsSession.RefuseCertificate"/>.</summary>
+    CertificateRefused,
 }
 
 /// <summary>The end of a handshake. It is final: the session takes nothing more.</summary>

@@ -2,7 +2,7 @@ namespace Iroh.Tls;
 
 /// <summary>
 /// What a <see cref="TlsSession"/> wants done, in this order. One of <see cref="TlsCryptoData"/>, <see cref="TlsSecrets"/>,
-/// <see cref="TlsPeerTransportParameters"/> and <see cref="TlsHandshakeComplete"/>.
+/// <see cref="TlsServerCertificate"/>, <see cref="TlsPeerTransportParameters"/> and <see cref="TlsHandshakeComplete"/>.
 /// </summary>
 public abstract record TlsOutput
 {
@@ -30,6 +30,14 @@ public sealed record TlsCryptoData(EncryptionLevel Level, ReadOnlyMemory<byte> B
 public sealed record TlsSecrets(EncryptionLevel Level, CipherSuite Suite, byte[]? ReadSecret, byte[]? WriteSecret) : TlsOutput;
 
 /// <summary>
+/// The certificates of a server that was dialled by <see cref="TlsConfiguration.ServerName"/>. It has proven to own the first, and
+/// whether that is good enough is to be found out: the handshake does not complete before
+/// <see cref="TlsSession.AcceptCertificate"/> or <see cref="TlsSession.RefuseCertificate"/>.
+/// </summary>
+/// <param name="Chain">DER, at least one; only the first has been looked into. The receiver owns them.</param>
+public sealed record TlsServerCertificate(IReadOnlyList<ReadOnlyMemory<byte>> Chain) : TlsOutput;
+
+/// <summary>
 /// The peer's quic_transport_parameters, not looked into (RFC 9001 §8.2). A server gets them with the ClientHello, when nothing
 /// proves yet who sent them; a client after the server's Finished.
 /// </summary>
@@ -38,6 +46,9 @@ public sealed record TlsPeerTransportParameters(ReadOnlyMemory<byte> Bytes) : Tl
 
 /// <summary>The handshake is complete on this side (RFC 9001 §4.1.1): the peer's identity is proven.</summary>
 /// <param name="ApplicationProtocol">The chosen ALPN name.</param>
-/// <param name="PeerPublicKey">The peer's Ed25519 key, 32 bytes.</param>
+/// <param name="PeerPublicKey">
+/// The peer's Ed25519 key, 32 bytes; empty where an X.509 certificate was used, by which a server is known by its name and a client
+/// not at all.
+/// </param>
 public sealed record TlsHandshakeComplete(ReadOnlyMemory<byte> ApplicationProtocol, ReadOnlyMemory<byte> PeerPublicKey)
     : TlsOutput;

@@ -5,20 +5,23 @@ using Iroh.Tls.HandshakeMessages;
 namespace Iroh.Tls;
 
 /// <summary>
-/// One TLS 1.3 handshake for QUIC (RFC 8446, RFC 9001 §4), either side, with raw Ed25519 public keys both ways (RFC 7250).
-/// Bytes of CRYPTO frames go in, <see cref="TlsOutput"/> values come out; there is no record layer, no I/O and no clock.
-/// Narrow on purpose: three suites, X25519, no resumption, no 0-RTT, no SNI. Not thread-safe: one owner at a time.
+/// One TLS 1.3 handshake for QUIC (RFC 8446, RFC 9001 §4), either side, with raw Ed25519 public keys both ways (RFC 7250) or an X.509
+/// certificate of the server alone. Bytes of CRYPTO frames go in, <see cref="TlsOutput"/> values come out; there is no record layer,
+/// no I/O and no clock. Narrow on purpose: three suites, X25519 and P-256, no resumption, no 0-RTT, no client certificates. Not
+/// thread-safe: one owner at a time.
 /// </summary>
 public sealed class TlsSession
 {
     private readonly IHandshake _handshake;
     private readonly Queue<TlsOutput> _outputs;
     private readonly MessageAssembler _assembler = new();
+    private readonly ClientHandshake? _client;
     private TlsFailure? _failure;
 
     private TlsSession(IHandshake handshake, Queue<TlsOutput> outputs)
     {
         _handshake = handshake;
+        _client = handshake as ClientHandshake;
         _outputs = outputs;
     }
 
@@ -30,7 +33,7 @@ public sealed class TlsSession
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(random);
-        configuration.Validate();
+        configuration.Validate(isClient: true);
         var outputs = new Queue<TlsOutput>();
         return new TlsSession(new ClientHandshake(configuration, random, outputs), outputs);
     }
@@ -43,7 +46,7 @@ public sealed class TlsSession
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(random);
-        configuration.Validate();
+        configuration.Validate(isClient: false);
         var outputs = new Queue<TlsOutput>();
         return new TlsSession(new ServerHandshake(configuration, random, outputs), outputs);
     }
@@ -84,6 +87,34 @@ public sealed class TlsSession
 
         if (_failure is not null || (_handshake.IsComplete && !_assembler.HasPartial))
             _assembler.Clear();
+        return _failure;
+    }
+
+    /// <summary>
+    /// Answers <see cref="TlsServerCertificate"/>: the server is whom the caller wanted. Afterwards drain <see cref="TryGetOutput"/>. Of
+    /// no effect if no answer is awaited.
+    /// </summary>
+    /// <returns>Null if all is well; otherwise why the handshake has ended.</returns>
+    public TlsFailure? AcceptCertificate()
+    {
+        if (_failure is not null || _client is null)
+            return _failure;
+
+        // Nothing may follow the server's Finished before this side's, as the keys for it are not out yet.
+        if (_client.IsFinishedRead && _assembler.HasPartial)
+            return _failure = new TlsFailure(TlsAlert.UnexpectedMessage, "handshake bytes after the server's Finished");
+        _client.AcceptCertificate();
+        return null;
+    }
+
+    /// <summary>Answers <see cref="TlsServerCertificate"/>: the handshake ends. Of no effect if it has ended or is complete.</summary>
+    /// <param name="alert">One of <see cref="TlsAlert"/>, for the server.</param>
+    /// <param name="reason">What was wrong, for people.</param>
+    /// <returns>The end; null if the handshake was complete.</returns>
+    public TlsFailure? RefuseCertificate(byte alert, string reason)
+    {
+        if (!_handshake.IsComplete)
+            _failure ??= new TlsFailure(alert, reason) { Kind = TlsFailureKind.CertificateRefused };
         return _failure;
     }
 

@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Tls.Certificates;
 using Iroh.Tls.HandshakeMessages;
 
 namespace Iroh.Tls.Tests;
@@ -61,6 +62,72 @@ public sealed class FuzzTests
             server => server.Session.IsHandshakeComplete);
     }
 
+    [Theory]
+    [InlineData("P-256")]
+    [InlineData("P-384")]
+    [InlineData("RSA")]
+    public void A_client_survives_mutated_certificates_and_completes_over_none(string key)
+    {
+        TlsPair Start() => new(
+            TlsPair.ClientConfiguration() with { ServerName = "localhost", ExpectedPeerPublicKey = null },
+            TlsPair.ServerConfiguration() with
+            {
+                ApplicationProtocols = [],
+                Certificate = CertificateIdentity.Create(TestCertificates.ByName(key)),
+                CertificateProtocols = [TlsPair.Bytes("test/1")],
+            });
+        var flights = new List<byte[]>();
+        TlsPair recorded = Start();
+        recorded.Wire = (_, _, bytes) =>
+        {
+            flights.Add(bytes);
+            return bytes;
+        };
+        recorded.Run();
+        Assert.True(recorded.Client.Session.IsHandshakeComplete);
+
+        Fuzz(
+            2000,
+            flights[2],
+            EncryptionLevel.Handshake,
+            () =>
+            {
+                TlsEnd client = Start().Client;
+                client.TakeFlight();
+                Assert.Null(client.Feed(EncryptionLevel.Initial, flights[1]));
+                return client;
+            },
+            client => client.Session.IsHandshakeComplete);
+    }
+
+    [Fact]
+    public void Signatures_and_certificates_that_were_changed_are_refused_or_told_apart()
+    {
+        byte[] content = new byte[100];
+        foreach (string name in (string[])["P-256", "P-384", "RSA"])
+        {
+            CertificateIdentity identity = CertificateIdentity.Create(TestCertificates.ByName(name));
+            SignatureScheme scheme = SignatureSchemes.OfCertificates.ToArray()
+                .First(s => identity.TryChooseScheme([(byte)((ushort)s >> 8), (byte)s], out _));
+            byte[] signature = identity.Sign(scheme, content);
+            Assert.Null(CertificateSignature.Verify(identity.Chain[0].Span, scheme, content, signature));
+            for (ulong seed = 0; seed < 1500; seed++)
+            {
+                var random = new SeededRandomSource(seed);
+                byte[] mutated = Mutate(random, signature);
+                byte[] certificate = Mutate(random, identity.Chain[0].ToArray());
+                Guard(seed, () =>
+                {
+                    // A changed signature of ECDSA can be right in one way only: bytes behind its end that nobody reads.
+                    if (!mutated.AsSpan().StartsWith(signature))
+                        Assert.NotNull(CertificateSignature.Verify(identity.Chain[0].Span, scheme, content, mutated));
+                    foreach (SignatureScheme other in SignatureSchemes.OfCertificates)
+                        CertificateSignature.Verify(certificate, other, content, signature);
+                });
+            }
+        }
+    }
+
     [Fact]
     public void Whole_handshakes_with_one_mutated_flight_complete_on_neither_or_only_the_innocent_side()
     {
@@ -104,9 +171,11 @@ public sealed class FuzzTests
             {
                 ClientHello.Read(body, out _);
                 ServerHello.Read(body, out _);
-                EncryptedExtensions.Read(body, out _);
-                CertificateRequest.Read(body);
+                EncryptedExtensions.Read(body, usesRawPublicKeys: seed % 2 == 0, out _);
+                CertificateRequest.Read(body, usesRawPublicKeys: seed % 2 == 0);
                 CertificateMessage.Read(body, fromClient: false, out _);
+                CertificateMessage.ReadChain(body, out _);
+                CertificateVerify.ReadByCertificate(body, body, new byte[32]);
                 Finished.Read(body, new byte[32]);
                 NewSessionTicket.Read(body);
                 ExtensionReader.Open(body, out _);

@@ -29,14 +29,14 @@ public sealed class HelloRetryRequestTests
         // The client's side of it, by hand.
         Assert.Null(ServerHello.Read(flight[0].Bytes.Span[4..], out ServerHello hello));
         byte[] shared = new byte[X25519.KeyLength];
-        Assert.True(X25519.TryAgree(privateKey, hello.X25519KeyShare, shared));
+        Assert.True(X25519.TryAgree(privateKey, hello.KeyShare, shared));
         var transcript = new Transcript();
         transcript.Append(first);
         transcript.ReplaceByMessageHash(suite.Hash());
         transcript.Append(request);
         transcript.Append(second);
         transcript.Append(flight[0].Bytes.Span);
-        var crypto = new HandshakeCrypto(isClient: true, configuration, suite, transcript, shared);
+        var crypto = new HandshakeCrypto(isClient: true, usesRawPublicKeys: true, configuration, suite, transcript, shared);
         crypto.DeriveHandshakeSecrets();
         List<byte[]> messages = Split(flight[1].Bytes.ToArray());
         crypto.Append(messages[0]);
@@ -105,18 +105,18 @@ public sealed class HelloRetryRequestTests
         Assert.Null(ClientHello.Read(second.Bytes.Span[4..], out ClientHello hello));
         Assert.True(X25519.TryAgree(privateKey, hello.X25519KeyShare, shared));
         var flight = new TlsWriter();
-        ServerHello.Write(flight, new byte[32], Suite, publicKey);
+        ServerHello.Write(flight, new byte[32], Suite, KeyExchangeGroup.X25519, publicKey);
         var transcript = new Transcript();
         transcript.Append(first);
         transcript.ReplaceByMessageHash(Suite.Hash());
         transcript.Append(request);
         transcript.Append(second.Bytes.Span);
         transcript.Append(flight.Written);
-        var crypto = new HandshakeCrypto(isClient: false, TlsPair.ServerConfiguration(), Suite, transcript, shared);
+        var crypto = new HandshakeCrypto(isClient: false, usesRawPublicKeys: true, TlsPair.ServerConfiguration(), Suite, transcript, shared);
         Assert.Null(pair.Client.Feed(EncryptionLevel.Initial, flight.Written));
         crypto.DeriveHandshakeSecrets();
         flight.Clear();
-        EncryptedExtensions.Write(flight, "test/1"u8, []);
+        EncryptedExtensions.Write(flight, usesRawPublicKeys: true, "test/1"u8, []);
         CertificateRequest.Write(flight);
         crypto.Append(flight.Written);
         crypto.WriteAuthentication(flight);
@@ -143,7 +143,7 @@ public sealed class HelloRetryRequestTests
         var hello = new TlsWriter();
         byte[] publicKey = new byte[X25519.KeyLength];
         X25519.DerivePublicKey(new byte[32], publicKey);
-        ServerHello.Write(hello, new byte[32], CipherSuite.Aes256GcmSha384, publicKey);
+        ServerHello.Write(hello, new byte[32], CipherSuite.Aes256GcmSha384, KeyExchangeGroup.X25519, publicKey);
         Assert.Equal(TlsAlert.IllegalParameter, After(legal, hello.Written.ToArray()));
 
         static byte After(params byte[][] messages)
@@ -163,7 +163,7 @@ public sealed class HelloRetryRequestTests
     private static byte[] Request(CipherSuite suite, params (ushort Type, byte[] Data)[] extensions)
     {
         var writer = new TlsWriter();
-        ServerHello.WriteRetryRequest(writer, suite);
+        ServerHello.WriteRetryRequest(writer, suite, KeyExchangeGroup.X25519);
         byte[] message = Without(writer.Written.ToArray(), ExtensionType.KeyShare);
         return Extensions(message, all => all.AddRange(extensions));
     }

@@ -20,7 +20,7 @@ public sealed class TlsKeyScheduleTests
     private const string EncryptedExtensionsBytes =
         "080000240022000a00140012001d00170018001901000101010201030104001c0002400100000000";
 
-    private const string CertificateBytes =
+    internal const string CertificateBytes =
         "0b0001b9000001b50001b0308201ac30820115a003020102020102300d06092a864886f70d01010b0500300e310c300a06035504031303" +
         "727361301e170d3136303733303031323335395a170d3236303733303031323335395a300e310c300a0603550403130372736130" +
         "819f300d06092a864886f70d010101050003818d0030818902818100b4bb498f8279303d980836399b36c6988c0c68de55e1bdb8" +
@@ -31,13 +31,17 @@ public sealed class TlsKeyScheduleTests
         "1a03015156726096fd335e5e67f2dbf102702e608ccae6bec1fc63a42a99be5c3eb7107c3c54e9b9eb2bd5203b1c3b84e0a8b2f7" +
         "59409ba3eac9d91d402dcc0cc8f8961229ac9187b42b4de10000";
 
-    private const string CertificateVerifyBytes =
+    internal const string CertificateVerifyBytes =
         "0f000084080400805a747c5d88fa9bd2e55ab085a61015b7211f824cd484145ab3ff52f1fda8477b0b7abc90db78e2d33a5c141a078653" +
         "fa6bef780c5ea248eeaaa785c4f394cab6d30bbe8d4859ee511f602957b15411ac027671459e46445c9ea58c181e818e95b8c3fb" +
         "0bf3278409d3be152a3da5043e063dda65cdf5aea20d53dfacd42f74f3";
 
     private const string ServerFinishedBytes =
         "140000209b9b141d906337fbd2cbdce71df4deda4ab42c309572cb7fffee5454b78f0718";
+
+    /// <summary>What the signature of <see cref="CertificateVerifyBytes"/> is over.</summary>
+    internal static readonly string[] MessagesBeforeCertificateVerify =
+        [ClientHelloBytes, ServerHelloBytes, EncryptedExtensionsBytes, CertificateBytes];
 
     private static readonly HashAlgorithmName Sha256 = HashAlgorithmName.SHA256;
 
@@ -98,11 +102,11 @@ public sealed class TlsKeyScheduleTests
 
         Assert.Equal(CipherSuite.Aes128GcmSha256, hello.Suite);
         Assert.False(hello.IsRetryRequest);
-        Same(Convert.ToHexStringLower(share), hello.X25519KeyShare);
+        Same(Convert.ToHexStringLower(share), hello.KeyShare);
 
         // This library writes the same two extensions in the other order.
         var writer = new TlsWriter();
-        ServerHello.Write(writer, Hex(ServerHelloBytes).AsSpan(6, 32), hello.Suite, share);
+        ServerHello.Write(writer, Hex(ServerHelloBytes).AsSpan(6, 32), hello.Suite, KeyExchangeGroup.X25519, share);
         string extensions = ServerHelloBytes[(2 * 44)..];
         Same(ServerHelloBytes[..(2 * 44)] + extensions[^12..] + extensions[..^12], writer.Written);
     }

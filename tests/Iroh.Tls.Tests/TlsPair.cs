@@ -23,6 +23,9 @@ internal sealed class TlsEnd(TlsSession session)
     internal byte[] WriteSecret(EncryptionLevel level) =>
         Outputs.OfType<TlsSecrets>().Single(s => s.Level == level && s.WriteSecret is not null).WriteSecret!;
 
+    /// <summary>What the end has to say about a server's certificate: null for nothing yet, empty to accept, or why it refuses.</summary>
+    internal Func<TlsServerCertificate, string?> Verdict { get; set; } = _ => string.Empty;
+
     internal TlsFailure? Feed(EncryptionLevel level, ReadOnlySpan<byte> bytes) => Failure = Session.HandleCrypto(level, bytes);
 
     /// <summary>The CRYPTO bytes that have not been asked for yet.</summary>
@@ -33,6 +36,8 @@ internal sealed class TlsEnd(TlsSession session)
             Outputs.Add(output);
             if (output is TlsCryptoData data)
                 _unsent.Enqueue(data);
+            if (output is TlsServerCertificate certificate && Verdict(certificate) is { } verdict)
+                Failure = verdict.Length == 0 ? Session.AcceptCertificate() : Session.RefuseCertificate(TlsAlert.CertificateUnknown, verdict);
         }
 
         List<TlsCryptoData> flight = [.. _unsent];

@@ -1,12 +1,14 @@
 namespace Iroh.Tls.HandshakeMessages;
 
-/// <summary>CertificateRequest (RFC 8446 §4.3.2) for an Ed25519 raw public key.</summary>
+/// <summary>CertificateRequest (RFC 8446 §4.3.2), to be answered by an Ed25519 raw public key or by no certificate.</summary>
 internal static class CertificateRequest
 {
     /// <summary>
     /// Checks a message body: no context, and Ed25519 among the signature schemes. Other extensions are skipped.
     /// </summary>
-    internal static TlsFailure? Read(ReadOnlySpan<byte> body)
+    /// <param name="body">Without the header.</param>
+    /// <param name="usesRawPublicKeys">Whether the client will sign; otherwise the schemes are all the same to it.</param>
+    internal static TlsFailure? Read(ReadOnlySpan<byte> body, bool usesRawPublicKeys)
     {
         var reader = new TlsReader(body);
         if (!reader.TryReadVector8(out ReadOnlySpan<byte> context)
@@ -29,7 +31,7 @@ internal static class CertificateRequest
                 return Unreadable();
             if (schemes.IsEmpty || schemes.Length % 2 != 0)
                 return Unreadable();
-            return ClientHello.Contains(schemes, CodePoint.Ed25519)
+            return !usesRawPublicKeys || ClientHello.Contains(schemes, (ushort)SignatureScheme.Ed25519)
                 ? null
                 : new TlsFailure(TlsAlert.HandshakeFailure, "the server does not accept Ed25519 signatures");
         }
@@ -45,7 +47,7 @@ internal static class CertificateRequest
         int extensions = writer.BeginVector(2);
         int extension = writer.BeginExtension(ExtensionType.SignatureAlgorithms);
         writer.WriteUInt16(2);
-        writer.WriteUInt16(CodePoint.Ed25519);
+        writer.WriteUInt16((ushort)SignatureScheme.Ed25519);
         writer.EndExtension(extension);
         writer.EndVector(extensions, 2);
         writer.EndMessage(message);

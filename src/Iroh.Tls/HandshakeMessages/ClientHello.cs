@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Net;
+using System.Text;
 
 namespace Iroh.Tls.HandshakeMessages;
 
@@ -28,6 +30,9 @@ internal readonly ref struct ClientHello
 
     /// <summary>The client's X25519 public key; empty if it sent none for this group.</summary>
     internal ReadOnlySpan<byte> X25519KeyShare { get; private init; }
+
+    /// <summary>The client's P-256 public key, 65 bytes; empty if it sent none for this group.</summary>
+    internal ReadOnlySpan<byte> Secp256r1KeyShare { get; private init; }
 
     internal bool HasTransportParameters { get; private init; }
 
@@ -61,16 +66,26 @@ internal readonly ref struct ClientHello
         return ReadExtensions(block, random, suites, out hello);
     }
 
+    /// <summary>The client's key share of a group; empty if it sent none.</summary>
+    internal ReadOnlySpan<byte> KeyShare(KeyExchangeGroup group) => group switch
+    {
+        KeyExchangeGroup.X25519 => X25519KeyShare,
+        KeyExchangeGroup.Secp256r1 => Secp256r1KeyShare,
+        _ => default,
+    };
+
     /// <summary>Writes the message, with its header, that this library's clients send.</summary>
     /// <param name="writer">Receives it.</param>
-    /// <param name="configuration">Gives protocols, suites and transport parameters.</param>
+    /// <param name="configuration">Gives the server's name, protocols, suites, groups and transport parameters.</param>
     /// <param name="random">32 bytes.</param>
-    /// <param name="publicKey">The X25519 key share.</param>
+    /// <param name="group">The group of the one key share.</param>
+    /// <param name="publicKey">That key share.</param>
     /// <param name="cookie">From a HelloRetryRequest, otherwise empty.</param>
     internal static void Write(
         TlsWriter writer,
         TlsConfiguration configuration,
         ReadOnlySpan<byte> random,
+        KeyExchangeGroup group,
         ReadOnlySpan<byte> publicKey,
         ReadOnlySpan<byte> cookie)
     {
@@ -86,13 +101,22 @@ internal readonly ref struct ClientHello
 
         int extensions = writer.BeginVector(2);
         WriteExtension(writer, ExtensionType.SupportedVersions, [2, CodePoint.Tls13 >> 8, CodePoint.Tls13 & 0xff]);
-        WriteExtension(writer, ExtensionType.SupportedGroups, [0, 2, CodePoint.X25519 >> 8, CodePoint.X25519 & 0xff]);
-        WriteExtension(writer, ExtensionType.SignatureAlgorithms, [0, 2, CodePoint.Ed25519 >> 8, CodePoint.Ed25519 & 0xff]);
+        WriteSupportedGroups(writer, configuration.KeyExchangeGroups);
+        if (configuration.ServerName is { } serverName)
+        {
+            WriteSignatureAlgorithms(writer, SignatureSchemes.OfCertificates, SignatureSchemes.OnlyInsideOfCertificates);
+            WriteServerName(writer, serverName);
+        }
+        else
+        {
+            WriteSignatureAlgorithms(writer, SignatureSchemes.OfRawPublicKeys, []);
 
-        // RFC 7250 §3: in a ClientHello the types are lists; the raw public key is all there is.
-        WriteExtension(writer, ExtensionType.ClientCertificateType, [1, CodePoint.RawPublicKey]);
-        WriteExtension(writer, ExtensionType.ServerCertificateType, [1, CodePoint.RawPublicKey]);
-        WriteKeyShare(writer, publicKey);
+            // RFC 7250 §3: in a ClientHello the types are lists; the raw public key is all there is.
+            WriteExtension(writer, ExtensionType.ClientCertificateType, [1, CodePoint.RawPublicKey]);
+            WriteExtension(writer, ExtensionType.ServerCertificateType, [1, CodePoint.RawPublicKey]);
+        }
+
+        WriteKeyShare(writer, group, publicKey);
         WriteApplicationProtocols(writer, configuration.ApplicationProtocols);
         WriteExtension(writer, ExtensionType.QuicTransportParameters, configuration.TransportParameters.Span);
         if (!cookie.IsEmpty)
@@ -115,7 +139,8 @@ internal readonly ref struct ClientHello
         if (ExtensionReader.Open(block, out ExtensionReader extensions) is { } failure)
             return failure;
         ReadOnlySpan<byte> versions = default, groups = default, schemes = default, protocols = default;
-        ReadOnlySpan<byte> clientTypes = default, serverTypes = default, share = default, parameters = default;
+        ReadOnlySpan<byte> clientTypes = default, serverTypes = default, parameters = default;
+        ReadOnlySpan<byte> x25519 = default, secp256r1 = default;
         bool hasKeyShare = false, hasParameters = false, hasPsk = false, hasPskModes = false;
         while (extensions.TryReadNext(out ushort type, out ReadOnlySpan<byte> data))
         {
@@ -142,7 +167,7 @@ internal readonly ref struct ClientHello
                     break;
                 case ExtensionType.KeyShare:
                     hasKeyShare = true;
-                    if (ReadKeyShares(data, out share) is { } shareFailure)
+                    if (ReadKeyShares(data, out x25519, out secp256r1) is { } shareFailure)
                         return shareFailure;
                     break;
                 case ExtensionType.QuicTransportParameters:
@@ -178,7 +203,8 @@ internal readonly ref struct ClientHello
             ClientCertificateTypes = clientTypes,
             ServerCertificateTypes = serverTypes,
             HasKeyShare = hasKeyShare,
-            X25519KeyShare = share,
+            X25519KeyShare = x25519,
+            Secp256r1KeyShare = secp256r1,
             HasTransportParameters = hasParameters,
             TransportParameters = parameters,
         };
@@ -226,9 +252,11 @@ internal readonly ref struct ClientHello
     }
 
     // RFC 8446 §4.2.8: an empty list is legal and asks for a HelloRetryRequest.
-    private static TlsFailure? ReadKeyShares(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> x25519)
+    private static TlsFailure? ReadKeyShares(
+        ReadOnlySpan<byte> data, out ReadOnlySpan<byte> x25519, out ReadOnlySpan<byte> secp256r1)
     {
         x25519 = default;
+        secp256r1 = default;
         var reader = new TlsReader(data);
         if (!reader.TryReadVector16(out ReadOnlySpan<byte> list) || !reader.IsEmpty)
             return Unreadable();
@@ -237,11 +265,13 @@ internal readonly ref struct ClientHello
         {
             if (!shares.TryReadUInt16(out ushort group) || !shares.TryReadVector16(out ReadOnlySpan<byte> key) || key.IsEmpty)
                 return Unreadable();
-            if (group != CodePoint.X25519)
+            var known = (KeyExchangeGroup)group;
+            if (!known.IsKnown())
                 continue;
-            if (key.Length != Cryptography.X25519.KeyLength || !x25519.IsEmpty)
-                return new TlsFailure(TlsAlert.IllegalParameter, "the X25519 key share has a wrong length or comes twice");
-            x25519 = key;
+            ref ReadOnlySpan<byte> share = ref known == KeyExchangeGroup.X25519 ? ref x25519 : ref secp256r1;
+            if (key.Length != known.ShareLength() || !share.IsEmpty)
+                return new TlsFailure(TlsAlert.IllegalParameter, $"the {known} key share has a wrong length or comes twice");
+            share = key;
         }
 
         return null;
@@ -254,11 +284,49 @@ internal readonly ref struct ClientHello
         writer.EndExtension(start);
     }
 
-    private static void WriteKeyShare(TlsWriter writer, ReadOnlySpan<byte> publicKey)
+    private static void WriteSupportedGroups(TlsWriter writer, IReadOnlyList<KeyExchangeGroup> groups)
+    {
+        int extension = writer.BeginExtension(ExtensionType.SupportedGroups);
+        int list = writer.BeginVector(2);
+        foreach (KeyExchangeGroup group in groups)
+            writer.WriteUInt16((ushort)group);
+        writer.EndVector(list, 2);
+        writer.EndExtension(extension);
+    }
+
+    private static void WriteSignatureAlgorithms(
+        TlsWriter writer, ReadOnlySpan<SignatureScheme> schemes, ReadOnlySpan<ushort> schemesOfIssuers)
+    {
+        int extension = writer.BeginExtension(ExtensionType.SignatureAlgorithms);
+        int list = writer.BeginVector(2);
+        foreach (SignatureScheme scheme in schemes)
+            writer.WriteUInt16((ushort)scheme);
+        foreach (ushort scheme in schemesOfIssuers)
+            writer.WriteUInt16(scheme);
+        writer.EndVector(list, 2);
+        writer.EndExtension(extension);
+    }
+
+    // RFC 6066 §3: a list of one name, without the dot at its end; an IP address is no name.
+    private static void WriteServerName(TlsWriter writer, string serverName)
+    {
+        if (IPAddress.TryParse(serverName, out _))
+            return;
+        int extension = writer.BeginExtension(ExtensionType.ServerName);
+        int list = writer.BeginVector(2);
+        writer.WriteByte(CodePoint.HostName);
+        int name = writer.BeginVector(2);
+        writer.WriteBytes(Encoding.ASCII.GetBytes(serverName.TrimEnd('.')));
+        writer.EndVector(name, 2);
+        writer.EndVector(list, 2);
+        writer.EndExtension(extension);
+    }
+
+    private static void WriteKeyShare(TlsWriter writer, KeyExchangeGroup group, ReadOnlySpan<byte> publicKey)
     {
         int extension = writer.BeginExtension(ExtensionType.KeyShare);
         int shares = writer.BeginVector(2);
-        writer.WriteUInt16(CodePoint.X25519);
+        writer.WriteUInt16((ushort)group);
         int key = writer.BeginVector(2);
         writer.WriteBytes(publicKey);
         writer.EndVector(key, 2);

@@ -1,8 +1,9 @@
 namespace Iroh.Tls.HandshakeMessages;
 
-/// <summary>Extension types (RFC 8446 §4.2, RFC 7250 §3, RFC 9001 §8.2).</summary>
+/// <summary>Extension types (RFC 8446 §4.2, RFC 6066 §3, RFC 7250 §3, RFC 9001 §8.2).</summary>
 internal static class ExtensionType
 {
+    internal const ushort ServerName = 0;
     internal const ushort SupportedGroups = 10;
     internal const ushort SignatureAlgorithms = 13;
     internal const ushort ApplicationLayerProtocolNegotiation = 16;
@@ -29,13 +30,13 @@ internal static class ExtensionType
     }
 }
 
-/// <summary>The only values of each registry that are spoken here.</summary>
+/// <summary>The values of small registries that are spoken here.</summary>
 internal static class CodePoint
 {
     internal const ushort LegacyVersion = 0x0303;
     internal const ushort Tls13 = 0x0304;
-    internal const ushort X25519 = 0x001d;
-    internal const ushort Ed25519 = 0x0807;
+    internal const byte X509Certificate = 0;
     internal const byte RawPublicKey = 2;
+    internal const byte HostName = 0;
     internal const byte NullCompression = 0;
 }

@@ -10,7 +10,10 @@ internal readonly ref struct EncryptedExtensions
     /// <summary>
     /// Reads a message body and checks that it answers everything that is mandatory here and nothing that was not offered.
     /// </summary>
-    internal static TlsFailure? Read(ReadOnlySpan<byte> body, out EncryptedExtensions message)
+    /// <param name="body">Without the header.</param>
+    /// <param name="usesRawPublicKeys">Whether the client offered raw public keys, and a server name if not.</param>
+    /// <param name="message">Valid if the result is null.</param>
+    internal static TlsFailure? Read(ReadOnlySpan<byte> body, bool usesRawPublicKeys, out EncryptedExtensions message)
     {
         message = default;
         var reader = new TlsReader(body);
@@ -32,11 +35,16 @@ internal readonly ref struct EncryptedExtensions
                     hasParameters = true;
                     parameters = data;
                     break;
-                case ExtensionType.ClientCertificateType:
+                case ExtensionType.ClientCertificateType when usesRawPublicKeys:
                     clientType = data;
                     break;
-                case ExtensionType.ServerCertificateType:
+                case ExtensionType.ServerCertificateType when usesRawPublicKeys:
                     serverType = data;
+                    break;
+                case ExtensionType.ServerName when !usesRawPublicKeys:
+                    // RFC 6066 §3: a server that has used the name says so, with nothing in it.
+                    if (!data.IsEmpty)
+                        return Unreadable();
                     break;
                 case ExtensionType.SupportedGroups:
                     // RFC 8446 §4.2.7: the server's wishes for a later connection, of no use here.
@@ -52,14 +60,19 @@ internal readonly ref struct EncryptedExtensions
             return new TlsFailure(TlsAlert.MissingExtension, "the server sent no transport parameters");
 
         // RFC 7250 §3: one type each, not a list.
-        if (clientType is not [CodePoint.RawPublicKey] || serverType is not [CodePoint.RawPublicKey])
+        if (usesRawPublicKeys && (clientType is not [CodePoint.RawPublicKey] || serverType is not [CodePoint.RawPublicKey]))
             return new TlsFailure(TlsAlert.HandshakeFailure, "the server does not use raw public keys");
         message = new EncryptedExtensions { ApplicationProtocol = protocol, TransportParameters = parameters };
         return null;
     }
 
     /// <summary>Writes the message with its header.</summary>
-    internal static void Write(TlsWriter writer, ReadOnlySpan<byte> applicationProtocol, ReadOnlySpan<byte> transportParameters)
+    /// <param name="writer">Receives it.</param>
+    /// <param name="usesRawPublicKeys">Whether both sides show raw public keys; otherwise the server an X.509 certificate.</param>
+    /// <param name="applicationProtocol">The chosen ALPN name.</param>
+    /// <param name="transportParameters">The server's.</param>
+    internal static void Write(
+        TlsWriter writer, bool usesRawPublicKeys, ReadOnlySpan<byte> applicationProtocol, ReadOnlySpan<byte> transportParameters)
     {
         int message = writer.BeginMessage(HandshakeType.EncryptedExtensions);
         int extensions = writer.BeginVector(2);
@@ -69,8 +82,12 @@ internal readonly ref struct EncryptedExtensions
         writer.WriteBytes(applicationProtocol);
         writer.EndVector(list, 2);
         writer.EndExtension(extension);
-        WriteCertificateType(writer, ExtensionType.ClientCertificateType);
-        WriteCertificateType(writer, ExtensionType.ServerCertificateType);
+        if (usesRawPublicKeys)
+        {
+            WriteCertificateType(writer, ExtensionType.ClientCertificateType);
+            WriteCertificateType(writer, ExtensionType.ServerCertificateType);
+        }
+
         extension = writer.BeginExtension(ExtensionType.QuicTransportParameters);
         writer.WriteBytes(transportParameters);
         writer.EndExtension(extension);

@@ -10,8 +10,11 @@ internal readonly ref struct ServerHello
 
     internal CipherSuite Suite { get; private init; }
 
-    /// <summary>The server's X25519 key; empty in a HelloRetryRequest.</summary>
-    internal ReadOnlySpan<byte> X25519KeyShare { get; private init; }
+    /// <summary>The group of the server's key share; in a HelloRetryRequest the one it wants a share of, null if any is good.</summary>
+    internal KeyExchangeGroup? Group { get; private init; }
+
+    /// <summary>The server's public key, of the length of its group; empty in a HelloRetryRequest.</summary>
+    internal ReadOnlySpan<byte> KeyShare { get; private init; }
 
     /// <summary>What a HelloRetryRequest wants back; empty if it has no cookie.</summary>
     internal ReadOnlySpan<byte> Cookie { get; private init; }
@@ -47,13 +50,14 @@ internal readonly ref struct ServerHello
     }
 
     /// <summary>Writes a ServerHello with its header.</summary>
-    internal static void Write(TlsWriter writer, ReadOnlySpan<byte> random, CipherSuite suite, ReadOnlySpan<byte> publicKey)
+    internal static void Write(
+        TlsWriter writer, ReadOnlySpan<byte> random, CipherSuite suite, KeyExchangeGroup group, ReadOnlySpan<byte> publicKey)
     {
         int message = BeginHello(writer, random, suite);
         int extensions = writer.BeginVector(2);
         WriteSupportedVersions(writer);
         int share = writer.BeginExtension(ExtensionType.KeyShare);
-        writer.WriteUInt16(CodePoint.X25519);
+        writer.WriteUInt16((ushort)group);
         int key = writer.BeginVector(2);
         writer.WriteBytes(publicKey);
         writer.EndVector(key, 2);
@@ -62,14 +66,14 @@ internal readonly ref struct ServerHello
         writer.EndMessage(message);
     }
 
-    /// <summary>Writes a HelloRetryRequest, with its header, that asks for an X25519 key share.</summary>
-    internal static void WriteRetryRequest(TlsWriter writer, CipherSuite suite)
+    /// <summary>Writes a HelloRetryRequest, with its header, that asks for a key share of a group.</summary>
+    internal static void WriteRetryRequest(TlsWriter writer, CipherSuite suite, KeyExchangeGroup group)
     {
         int message = BeginHello(writer, RetryRequestRandom, suite);
         int extensions = writer.BeginVector(2);
         WriteSupportedVersions(writer);
         int share = writer.BeginExtension(ExtensionType.KeyShare);
-        writer.WriteUInt16(CodePoint.X25519);
+        writer.WriteUInt16((ushort)group);
         writer.EndExtension(share);
         writer.EndVector(extensions, 2);
         writer.EndMessage(message);
@@ -110,35 +114,40 @@ internal readonly ref struct ServerHello
 
         if (!hasVersion)
             return new TlsFailure(TlsAlert.ProtocolVersion, "the server does not speak TLS 1.3");
-        if (isRetryRequest)
-        {
-            // RFC 8446 §4.1.4: a retry must change the ClientHello. The only group on offer came with a share, so a request
-            // for any group is illegal, and what is left is a cookie.
-            if (hasKeyShare || cookie.IsEmpty)
-                return new TlsFailure(TlsAlert.IllegalParameter, "HelloRetryRequest for a group not on offer or already shared");
-        }
-        else if (!hasKeyShare)
-        {
+        if (!isRetryRequest && !hasKeyShare)
             return new TlsFailure(TlsAlert.MissingExtension, "ServerHello without key_share");
-        }
-        else if (ReadKeyShare(keyShare, out keyShare) is { } shareFailure)
-        {
+        KeyExchangeGroup? group = null;
+        if (hasKeyShare && ReadKeyShare(keyShare, isRetryRequest, out group, out keyShare) is { } shareFailure)
             return shareFailure;
-        }
-
-        hello = new ServerHello { IsRetryRequest = isRetryRequest, Suite = suite, X25519KeyShare = keyShare, Cookie = cookie };
+        hello = new ServerHello
+        {
+            IsRetryRequest = isRetryRequest,
+            Suite = suite,
+            Group = group,
+            KeyShare = keyShare,
+            Cookie = cookie,
+        };
         return null;
     }
 
-    private static TlsFailure? ReadKeyShare(ReadOnlySpan<byte> data, out ReadOnlySpan<byte> key)
+    // RFC 8446 §4.2.8: a HelloRetryRequest has the group alone.
+    private static TlsFailure? ReadKeyShare(
+        ReadOnlySpan<byte> data, bool isRetryRequest, out KeyExchangeGroup? group, out ReadOnlySpan<byte> key)
     {
         var reader = new TlsReader(data);
+        group = null;
         key = default;
-        if (!reader.TryReadUInt16(out ushort group) || !reader.TryReadVector16(out key) || !reader.IsEmpty)
+        if (!reader.TryReadUInt16(out ushort value)
+            || (!isRetryRequest && !reader.TryReadVector16(out key))
+            || !reader.IsEmpty)
+        {
             return Unreadable();
-        return group == CodePoint.X25519 && key.Length == Cryptography.X25519.KeyLength
+        }
+
+        group = (KeyExchangeGroup)value;
+        return isRetryRequest || (key.Length == group.Value.ShareLength() && !key.IsEmpty)
             ? null
-            : new TlsFailure(TlsAlert.IllegalParameter, "the server's key share is not one of X25519");
+            : new TlsFailure(TlsAlert.IllegalParameter, "the server's key share is of no group that was offered, or has a wrong length");
     }
 
     private static int BeginHello(TlsWriter writer, ReadOnlySpan<byte> random, CipherSuite suite)
