@@ -1,0 +1,15 @@
+using System.Net.Security;
+
+namespace Iroh.NetReport;
+
+/// <summary>How a <see cref="NetReporter"/> asks.</summary>
+public sealed class NetReporterOptions
+{
+    /// <summary>
+    /// Decides whether a relay's certificate is good; null, the default, for the system's rules. As for the connection to the relay.
+    /// </summary>
+    public RemoteCertificateValidationCallback? CertificateValidation { get; init; }
+
+    /// <summary>The clock; default: the system's.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
