@@ -3,7 +3,10 @@ using System.Net;
 
 namespace Blixard.Testing.Namespaces;
 
-/// <summary>A machine of a <see cref="NetworkLab"/>: a network namespace with one address on the lab's only network.</summary>
+/// <summary>
+/// A machine of a lab: a network namespace. In a <see cref="NetworkLab"/> it has one address on the lab's only network; in an
+/// <see cref="NatLab.InternetLab"/> it has those of the site where it is.
+/// </summary>
 public sealed class LabHost
 {
     internal LabHost(string name, string networkNamespace, IPAddress address) => (Name, Namespace, Address) = (name, networkNamespace, address);
@@ -14,8 +17,11 @@ public sealed class LabHost
     /// <summary>The namespace, as <c>ip netns</c> calls it.</summary>
     public string Namespace { get; }
 
-    /// <summary>Its address.</summary>
-    public IPAddress Address { get; }
+    /// <summary>Its address, IPv4 where it has one.</summary>
+    public IPAddress Address { get; internal set; }
+
+    /// <summary>Its public IPv6 address; null if it has none.</summary>
+    public IPAddress? AddressV6 { get; internal set; }
 
     /// <summary>A program that will run on this machine. Its process id is that of the process that is started.</summary>
     public ProcessStartInfo Command(string program, params IEnumerable<string> arguments) =>
