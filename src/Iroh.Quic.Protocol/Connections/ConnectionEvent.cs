@@ -41,6 +41,12 @@ public enum ConnectionEventKind
     /// </summary>
     ObservedAddress,
 
+    /// <summary>The server has named or taken back an address at which it may be reached; <c>PeerCandidates</c> has them all.</summary>
+    PeerCandidatesChanged,
+
+    /// <summary>The peer answered from <see cref="ConnectionEvent.Address"/>, where no path led. The client opens one by itself.</summary>
+    HolePunched,
+
     /// <summary>The connection is over for the application; <c>CloseReason</c> says why. Comes once, and nothing comes after it.</summary>
     Closed,
 }
@@ -51,7 +57,7 @@ public enum ConnectionEventKind
 /// <param name="Direction">The direction of <see cref="ConnectionEventKind.StreamOpened"/> and <see cref="ConnectionEventKind.StreamsAvailable"/>.</param>
 /// <param name="Code">The application error code of <see cref="ConnectionEventKind.StreamStopped"/>.</param>
 /// <param name="PathId">The path of a path event.</param>
-/// <param name="Address">The address of <see cref="ConnectionEventKind.ObservedAddress"/>.</param>
+/// <param name="Address">The address of <see cref="ConnectionEventKind.ObservedAddress"/> and <see cref="ConnectionEventKind.HolePunched"/>.</param>
 public readonly record struct ConnectionEvent(
     ConnectionEventKind Kind,
     StreamId StreamId = default,

@@ -58,6 +58,15 @@ internal enum SentFrameKind : byte
 
     /// <summary>OBSERVED_ADDRESS: Id = path id, A = sequence number.</summary>
     ObservedAddress,
+
+    /// <summary>ADD_ADDRESS: A = sequence number.</summary>
+    AddAddress,
+
+    /// <summary>REMOVE_ADDRESS: A = sequence number.</summary>
+    RemoveAddress,
+
+    /// <summary>REACH_OUT: A = round, B = place of the address in the round.</summary>
+    ReachOut,
 }
 
 /// <summary>
