@@ -4,6 +4,7 @@ using Blixard.Cli.Cluster;
 using Blixard.Cli.Demo;
 using Blixard.Cli.Images;
 using Blixard.Cli.Net;
+using Blixard.Cli.Relay;
 using Blixard.Cli.Store;
 using Blixard.Cli.Vms;
 
@@ -19,6 +20,7 @@ root.Subcommands.Add(VmCommand.Create());
 root.Subcommands.Add(StoreCommand.Create());
 root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(NetCommand.Create());
+root.Subcommands.Add(RelayCommand.Create());
 
 ParseResult result = root.Parse(args);
 if (result.Errors.Count > 0)
