@@ -85,7 +85,7 @@ public sealed class LabNode : IAsyncDisposable
         using var limit = new CancellationTokenSource(Patience);
         try
         {
-            return await _output.UntilAsync(condition, limit.Token).ConfigureAwait(false)
+            return (await _output.UntilAsync(seen => seen.Item.ContainsKey("event") && condition(seen.Item), limit.Token).ConfigureAwait(false))?.Item
                 ?? throw new LabException($"{Name} ended before this event: {what}\n{Tail}");
         }
         catch (OperationCanceledException e)

@@ -1,7 +1,13 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Blixard.Testing.Namespaces;
+
+/// <summary>Something a program printed as JSON.</summary>
+/// <param name="Item">An object.</param>
+/// <param name="At">When it was read, by <see cref="Stopwatch.GetTimestamp"/>.</param>
+public sealed record LabEvent(JsonObject Item, long At);
 
 /// <summary>What a node printed: its events, and the last lines of both streams for messages about failures. Thread-safe.</summary>
 internal sealed class LabNodeOutput
@@ -14,7 +20,7 @@ internal sealed class LabNodeOutput
 
     private readonly Lock _lock = new();
     private readonly Queue<string> _lines = new();
-    private readonly Queue<JsonNode> _events = new();
+    private readonly Queue<LabEvent> _events = new();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _hasEnded;
 
@@ -38,8 +44,18 @@ internal sealed class LabNodeOutput
         }
     }
 
+    /// <summary>The events, oldest first.</summary>
+    public IReadOnlyList<LabEvent> Events
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _events];
+        }
+    }
+
     /// <summary>The first event that a condition holds for, among those that came and those that will; null when the output ends without one.</summary>
-    public async Task<JsonNode?> UntilAsync(Func<JsonNode, bool> condition, CancellationToken cancellationToken)
+    public async Task<LabEvent?> UntilAsync(Func<LabEvent, bool> condition, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -79,7 +95,7 @@ internal sealed class LabNodeOutput
                     _lines.Dequeue();
                 if (!areEvents || TryParse(line) is not { } item)
                     continue;
-                _events.Enqueue(item);
+                _events.Enqueue(new LabEvent(item, Stopwatch.GetTimestamp()));
                 if (_events.Count > EventsMax)
                     _events.Dequeue();
                 _changed.TrySetResult();
@@ -88,11 +104,11 @@ internal sealed class LabNodeOutput
         }
     }
 
-    private static JsonNode? TryParse(string line)
+    private static JsonObject? TryParse(string line)
     {
         try
         {
-            return JsonNode.Parse(line) is JsonObject item && item.ContainsKey("event") ? item : null;
+            return JsonNode.Parse(line) as JsonObject;
         }
         catch (JsonException)
         {
