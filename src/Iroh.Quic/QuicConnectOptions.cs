@@ -1,7 +1,10 @@
 using System.Net;
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls;
 
 namespace Iroh.Quic;
 
@@ -29,6 +32,26 @@ public sealed class QuicConnectOptions
     /// </summary>
     public ReadOnlyMemory<byte>? ExpectedPeerPublicKey { get; init; }
 
+    /// <summary>
+    /// Dials a host by its name rather than a peer by its key: the host name (ASCII, see <see cref="Uri.IdnHost"/>) or the IP address for
+    /// which the server must show an X.509 certificate. This end then shows nothing of itself, and there is no
+    /// <see cref="QuicConnection.PeerPublicKey"/>. Null, the default, for raw public keys on both sides.
+    /// </summary>
+    public string? ServerName { get; init; }
+
+    /// <summary>
+    /// How the certificate chain of <see cref="ServerName"/> is built, and which roots are trusted. Null, the default: the system's roots,
+    /// without a look at revocation lists and without fetching missing certificates.
+    /// </summary>
+    public X509ChainPolicy? CertificateChainPolicy { get; init; }
+
+    /// <summary>
+    /// Has the last word about the certificate of <see cref="ServerName"/>, as in <see cref="SslClientAuthenticationOptions"/>; the sender
+    /// is the <see cref="QuicConnection"/>. Called on the thread pool while the handshake waits; what it throws is a refusal. Null, the
+    /// default: whatever error there is ends the handshake.
+    /// </summary>
+    public RemoteCertificateValidationCallback? CertificateValidationCallback { get; init; }
+
     /// <summary>How long the handshake may take before the connection fails as timed out. Default 30 s.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -50,6 +73,8 @@ public sealed class QuicConnectOptions
         QuicEndpointOptions.ValidateProtocols(ApplicationProtocols);
         if (ExpectedPeerPublicKey is { } key && key.Length != Ed25519.PublicKeyLength)
             throw new ArgumentException($"{nameof(ExpectedPeerPublicKey)} has {Ed25519.PublicKeyLength} bytes; these are {key.Length}.");
+        if (ServerName is not null && (ExpectedPeerPublicKey is not null || !TlsConfiguration.IsServerName(ServerName)))
+            throw new ArgumentException($"{nameof(ServerName)} is an ASCII host name or an IP address and goes with no public key; this is '{ServerName}'.");
         if (HandshakeTimeout <= TimeSpan.Zero)
             throw new ArgumentException($"{nameof(HandshakeTimeout)} is positive; this is {HandshakeTimeout}.");
     }

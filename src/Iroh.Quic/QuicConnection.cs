@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Iroh.Quic.Certificates;
 using Iroh.Quic.Driving;
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Connections;
@@ -22,12 +23,14 @@ public sealed class QuicConnection : IAsyncDisposable
     private readonly AsyncPulse[] _available = [new(), new()];
     private readonly AsyncPulse _datagramReceived = new();
     private readonly AsyncPulse _datagramsUnblocked = new();
+    private readonly AsyncPulse _addressObserved = new();
     private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<QuicCloseReason> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Action<QuicConnection>? _onHandshakeEnded;
     private QuicCloseReason? _closeReason;
     private TimeSpan _handshakeDuration;
+    private IPEndPoint? _observedAddress;
 
     /// <param name="driver">Owns the protocol core.</param>
     /// <param name="metrics">What to count in.</param>
@@ -39,7 +42,9 @@ public sealed class QuicConnection : IAsyncDisposable
         _onHandshakeEnded = onHandshakeEnded;
     }
 
-    /// <summary>The peer's Ed25519 public key, 32 bytes, which it has proved to own.</summary>
+    /// <summary>
+    /// The peer's Ed25519 public key, 32 bytes, which it has proved to own; empty if one end dialled a host by its name.
+    /// </summary>
     public ReadOnlyMemory<byte> PeerPublicKey { get; private set; }
 
     /// <summary>The application protocol that both ends agreed on (ALPN).</summary>
@@ -59,6 +64,19 @@ public sealed class QuicConnection : IAsyncDisposable
         {
             lock (_driver.Lock)
                 return _driver.Core.Address.Remote;
+        }
+    }
+
+    /// <summary>
+    /// The address of this end as the peer says to see it, the last one that it has told; null if none. It is told where the configuration
+    /// of one end provides such reports and that of the other receives them.
+    /// </summary>
+    public IPEndPoint? ObservedAddress
+    {
+        get
+        {
+            lock (_driver.Lock)
+                return _observedAddress;
         }
     }
 
@@ -95,6 +113,9 @@ public sealed class QuicConnection : IAsyncDisposable
     internal Task Drained => _drained.Task;
 
     internal ConnectionDriver Driver => _driver;
+
+    /// <summary>What a client that dials a host by its name finds out about its certificate; set before the first packet leaves.</summary>
+    internal ServerCertificateCheck? CertificateCheck { get; set; }
 
     /// <summary>Opens a stream on which both ends send. The peer learns of it with the first bytes.</summary>
     /// <param name="cancellationToken">Ends the wait for the peer to allow another stream.</param>
@@ -184,6 +205,28 @@ public sealed class QuicConnection : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until the peer has told an address of this end that is another than <paramref name="known"/>.</summary>
+    /// <param name="known">Null for any.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="QuicConnectionException">The connection has ended.</exception>
+    public async ValueTask<IPEndPoint> WaitForObservedAddressAsync(IPEndPoint? known, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        while (true)
+        {
+            Task report;
+            lock (_driver.Lock)
+            {
+                if (_observedAddress is not null && !_observedAddress.Equals(known))
+                    return _observedAddress;
+                ThrowIfClosed();
+                report = _addressObserved.Next;
+            }
+
+            await report.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>
     /// Starts new 1-RTT keys (RFC 9001 §6), which happens by itself long before a key is worn out. Without effect while an update is
     /// under way.
@@ -251,6 +294,14 @@ public sealed class QuicConnection : IAsyncDisposable
             case ConnectionEventKind.Connected:
                 OnConnected();
                 break;
+            case ConnectionEventKind.ServerCertificateShown:
+                // Not kept: it never fails, and a connection that has ended in the meantime takes no notice.
+                _ = Task.Run(JudgeCertificate);
+                break;
+            case ConnectionEventKind.ObservedAddress:
+                _observedAddress = e.Address.ToIPEndPoint();
+                _addressObserved.Pulse();
+                break;
             case ConnectionEventKind.StreamOpened:
                 _opened[(int)e.Direction].Pulse();
                 break;
@@ -296,9 +347,30 @@ public sealed class QuicConnection : IAsyncDisposable
         foreach (QuicStream stream in _streams.Values)
             stream.OnConnectionClosed(reason);
         _streams.Clear();
-        foreach (AsyncPulse pulse in (ReadOnlySpan<AsyncPulse>)[.. _opened, .. _available, _datagramReceived, _datagramsUnblocked])
+        foreach (AsyncPulse pulse in (ReadOnlySpan<AsyncPulse>)[.. _opened, .. _available, _datagramReceived, _datagramsUnblocked, _addressObserved])
             pulse.Pulse();
         _closed.SetResult(reason);
+    }
+
+    // Building a chain reads files and may run user code, so it happens outside of the lock.
+    private void JudgeCertificate()
+    {
+        IReadOnlyList<ReadOnlyMemory<byte>> certificates;
+        lock (_driver.Lock)
+            certificates = _driver.Core.PeerCertificates;
+        (byte Alert, string Reason)? refusal = CertificateCheck!.Judge(this, certificates);
+        lock (_driver.Lock)
+        {
+            if (_closeReason is not null)
+                return;
+            if (refusal is { } no)
+                _driver.Core.RefuseCertificate(MonotonicClock.Now, no.Alert, no.Reason);
+            else
+                _driver.Core.AcceptCertificate(MonotonicClock.Now);
+            _driver.PassOnEvents();
+        }
+
+        _driver.Flush();
     }
 
     private void OnConnected()

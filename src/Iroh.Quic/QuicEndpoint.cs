@@ -1,7 +1,9 @@
 using System.Net;
 using Iroh.Cryptography;
+using Iroh.Quic.Certificates;
 using Iroh.Quic.Driving;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Tls.Certificates;
 
 namespace Iroh.Quic;
 
@@ -26,6 +28,7 @@ public sealed class QuicEndpoint : IAsyncDisposable
         _disposal = new Lazy<Task>(DisposeOnceAsync);
         LocalEndPoints = [.. _driver.LocalEndPoints];
         SetApplicationProtocols(options.ApplicationProtocols);
+        SetServerCertificate(options.ServerCertificate);
         Span<byte> publicKey = stackalloc byte[Ed25519.PublicKeyLength];
         Ed25519.DerivePublicKey(options.PrivateKeySeed.Span, publicKey);
         PublicKey = publicKey.ToArray();
@@ -61,6 +64,13 @@ public sealed class QuicEndpoint : IAsyncDisposable
         _driver.SetServer([.. protocols]);
     }
 
+    /// <summary>
+    /// Replaces what is shown from now on to clients that dial a host by its name, as when a certificate was renewed. Connections that are
+    /// up or in their handshake are not touched.
+    /// </summary>
+    /// <param name="certificate">Null to refuse such clients.</param>
+    public void SetServerCertificate(CertificateIdentity? certificate) => _driver.SetServerCertificate(certificate);
+
     /// <summary>Dials a peer and completes when the handshake has.</summary>
     /// <param name="options">Whom and how.</param>
     /// <param name="cancellationToken">Gives the attempt up.</param>
@@ -89,6 +99,8 @@ public sealed class QuicEndpoint : IAsyncDisposable
             throw new ArgumentException("The endpoint has no socket for the family of any of the addresses.", nameof(options));
 
         ConnectionDriver driver = _driver.Connect(remotes, options);
+        if (options.ServerName is { } name)
+            driver.Connection.CertificateCheck = new ServerCertificateCheck(name, options.CertificateChainPolicy, options.CertificateValidationCallback);
         driver.Flush();
         return new QuicAttempt(_driver, driver, options.HandshakeTimeout);
     }

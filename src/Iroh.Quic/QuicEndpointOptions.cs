@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Connections;
+using Iroh.Tls.Certificates;
 
 namespace Iroh.Quic;
 
@@ -21,6 +22,18 @@ public sealed class QuicEndpointOptions
     /// clients are refused until <see cref="QuicEndpoint.SetApplicationProtocols"/>.
     /// </summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> ApplicationProtocols { get; init; } = [];
+
+    /// <summary>
+    /// What is shown to clients that dial a host by its name instead of a key; null, the default, to refuse them. Can be replaced by
+    /// <see cref="QuicEndpoint.SetServerCertificate"/>.
+    /// </summary>
+    public CertificateIdentity? ServerCertificate { get; init; }
+
+    /// <summary>
+    /// The application protocols for which clients are accepted that dial a host by its name, best first, 1 to 255 bytes each. They are of
+    /// no use to clients with a key, and <see cref="ApplicationProtocols"/> is of none to those without. Default: none.
+    /// </summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> CertificateProtocols { get; init; } = [];
 
     /// <summary>Limits and timers of every connection of this endpoint. Default: those of iroh.</summary>
     public ConnectionConfiguration Connections { get; init; } = new();
@@ -57,6 +70,7 @@ public sealed class QuicEndpointOptions
         if (AcceptQueueLength is < 1 or > 65536)
             throw new ArgumentException($"{nameof(AcceptQueueLength)} is between 1 and 65536; this is {AcceptQueueLength}.");
         ValidateProtocols(ApplicationProtocols);
+        ValidateProtocols(CertificateProtocols);
         Connections.Validate();
     }
 

@@ -117,8 +117,17 @@ public sealed class Connection : IDisposable
     /// <summary>The protocol that both ends agreed on (ALPN); empty until <see cref="ConnectionEventKind.Connected"/>.</summary>
     public ReadOnlyMemory<byte> ApplicationProtocol => _handshake.ApplicationProtocol;
 
-    /// <summary>The peer's proven Ed25519 public key, 32 bytes; empty until <see cref="ConnectionEventKind.Connected"/>.</summary>
+    /// <summary>
+    /// The peer's proven Ed25519 public key, 32 bytes; empty until <see cref="ConnectionEventKind.Connected"/>, and where X.509 certificates
+    /// are used.
+    /// </summary>
     public ReadOnlyMemory<byte> PeerPublicKey => _handshake.PeerPublicKey;
+
+    /// <summary>
+    /// The X.509 certificates (DER, its own first) of a server that was dialled by its name; empty until
+    /// <see cref="ConnectionEventKind.ServerCertificateShown"/>.
+    /// </summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> PeerCertificates => _handshake.PeerCertificates;
 
     /// <summary>The addresses in use.</summary>
     public FourTuple Address => _paths.First.Current.Address;
@@ -315,11 +324,34 @@ public sealed class Connection : IDisposable
         _lifecycle.Close(now, new CloseReason(CloseCause.LocalApplication, applicationCode, 0, reason.ToArray()));
     }
 
+    /// <summary>
+    /// Answers <see cref="ConnectionEventKind.ServerCertificateShown"/>: the server is the one that was dialled. Does nothing if no answer is
+    /// awaited.
+    /// </summary>
+    public void AcceptCertificate(Instant now) => Judge(now, null);
+
+    /// <summary>
+    /// Answers <see cref="ConnectionEventKind.ServerCertificateShown"/>: the connection ends. Does nothing once the handshake is complete.
+    /// </summary>
+    /// <param name="now">The present.</param>
+    /// <param name="alert">One of <see cref="TlsAlert"/>; the close has 0x100 more.</param>
+    /// <param name="reason">What was wrong, for people at both ends.</param>
+    public void RefuseCertificate(Instant now, byte alert, string reason) => Judge(now, (alert, reason));
+
     /// <summary>Updates the 1-RTT keys as soon as RFC 9001 §6.1 allows it.</summary>
     public void UpdateKeys() => _keyUpdates.IsWanted = true;
 
     /// <summary>Wipes the keys. For an owner that drops the connection before it is drained; nothing can be sent or read afterwards.</summary>
     public void Dispose() => _keys.Dispose();
+
+    private void Judge(Instant now, (byte Alert, string Reason)? refusal)
+    {
+        if (!_state.IsOpen || Phase != ConnectionPhase.Handshaking)
+            return;
+        if (_progress.OnCertificateVerdict(now, refusal) is { } error)
+            _lifecycle.Close(now, error);
+        UpdateTimers(now);
+    }
 
     private static Path CreateHandshakePath(
         ConnectionSetup setup, NetworkPathFactory factory, PacketNumberSpace initial, PacketNumberSpace handshake)

@@ -5,6 +5,12 @@ namespace Iroh.Quic.Protocol.Connections;
 /// <summary>What a <see cref="ConnectionEvent"/> tells the application.</summary>
 public enum ConnectionEventKind
 {
+    /// <summary>
+    /// A server that was dialled by its name has shown <see cref="Connection.PeerCertificates"/> and waits, as the handshake does, for
+    /// <see cref="Connection.AcceptCertificate"/> or <see cref="Connection.RefuseCertificate"/>. Comes once at most.
+    /// </summary>
+    ServerCertificateShown,
+
     /// <summary>The handshake is complete: the peer is authenticated, its key and the protocol are known, 1-RTT data can be sent.</summary>
     Connected,
 

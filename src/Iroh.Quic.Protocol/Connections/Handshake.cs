@@ -36,8 +36,13 @@ internal sealed class Handshake
     /// <summary>The protocol that was chosen (ALPN); empty until the handshake is complete.</summary>
     public ReadOnlyMemory<byte> ApplicationProtocol { get; private set; }
 
-    /// <summary>The peer's proven Ed25519 key, 32 bytes; empty until the handshake is complete.</summary>
+    /// <summary>
+    /// The peer's proven Ed25519 key, 32 bytes; empty until the handshake is complete, and where X.509 certificates are used.
+    /// </summary>
     public ReadOnlyMemory<byte> PeerPublicKey { get; private set; }
+
+    /// <summary>The X.509 certificates of a server that was dialled by its name, its own first; empty until it has shown them.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> PeerCertificates { get; private set; } = [];
 
     /// <summary>Whether it ended because the peer has proven to be somebody else than was dialled.</summary>
     public bool IsPeerMismatch { get; private set; }
@@ -50,14 +55,28 @@ internal sealed class Handshake
         while ((count = _crypto.Read(level, _chunk)) > 0)
         {
             TlsFailure? failure = _tls.HandleCrypto(level, _chunk.AsSpan(0, count));
-            TakeOutputs();
-            if (failure is null)
-                continue;
-            IsPeerMismatch = failure.Kind == TlsFailureKind.PeerIdentityMismatch;
-            return new TransportError(TransportErrorCode.CryptoErrorBase + failure.Alert, FrameType.Crypto, failure.Reason);
+            if (Follow(failure) is { } error)
+                return error;
         }
 
         return null;
+    }
+
+    /// <summary>The server's certificate is good.</summary>
+    /// <returns>As of <see cref="OnCryptoData"/>.</returns>
+    public TransportError? AcceptCertificate() => Follow(_tls.AcceptCertificate());
+
+    /// <summary>The server's certificate is not good.</summary>
+    /// <returns>What to close with; null if the handshake is complete.</returns>
+    public TransportError? RefuseCertificate(byte alert, string reason) => Follow(_tls.RefuseCertificate(alert, reason));
+
+    private TransportError? Follow(TlsFailure? failure)
+    {
+        TakeOutputs();
+        if (failure is null)
+            return null;
+        IsPeerMismatch = failure.Kind == TlsFailureKind.PeerIdentityMismatch;
+        return new TransportError(TransportErrorCode.CryptoErrorBase + failure.Alert, FrameType.Crypto, failure.Reason);
     }
 
     private void TakeOutputs()
@@ -71,6 +90,9 @@ internal sealed class Handshake
                     break;
                 case TlsSecrets secrets:
                     _keys.Install(secrets);
+                    break;
+                case TlsServerCertificate certificate:
+                    PeerCertificates = certificate.Chain;
                     break;
                 case TlsPeerTransportParameters parameters:
                     PeerParameters = parameters.Bytes;

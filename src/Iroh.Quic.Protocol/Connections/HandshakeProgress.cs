@@ -40,6 +40,7 @@ internal sealed class HandshakeProgress
     private readonly TraceSink? _trace;
     private TransportParameterSet? _peerParameters;
     private bool _hasHandshakeKeys;
+    private bool _hasToldOfCertificate;
 
     public HandshakeProgress(
         ConnectionSetup setup,
@@ -73,6 +74,26 @@ internal sealed class HandshakeProgress
     {
         if (_handshake.OnCryptoData(level) is { } failure)
             return failure;
+        if (!_hasToldOfCertificate && _handshake.PeerCertificates.Count > 0)
+        {
+            _hasToldOfCertificate = true;
+            _events.Add(ConnectionEventKind.ServerCertificateShown);
+        }
+
+        return FollowTls(now);
+    }
+
+    /// <summary>The application has found a server's certificate good, or not.</summary>
+    /// <param name="now">The present.</param>
+    /// <param name="refusal">Null if it is good, otherwise the TLS alert and the reason.</param>
+    public TransportError? OnCertificateVerdict(Instant now, (byte Alert, string Reason)? refusal)
+    {
+        TransportError? failure = refusal is { } no ? _handshake.RefuseCertificate(no.Alert, no.Reason) : _handshake.AcceptCertificate();
+        return failure ?? FollowTls(now);
+    }
+
+    private TransportError? FollowTls(Instant now)
+    {
         if (!_hasHandshakeKeys && _keys.Has(EncryptionLevel.Handshake))
         {
             _hasHandshakeKeys = true;

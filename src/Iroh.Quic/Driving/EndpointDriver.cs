@@ -7,6 +7,7 @@ using Iroh.Quic.Protocol.Endpoint;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Sockets;
 using Iroh.Tls;
+using Iroh.Tls.Certificates;
 
 namespace Iroh.Quic.Driving;
 
@@ -29,6 +30,9 @@ internal sealed class EndpointDriver : IAsyncDisposable
     [ThreadStatic]
     private static DeliveryScratch? t_scratch;
 
+    // What hosts with certificates and their clients have in common: some speak nothing but P-256.
+    private static readonly KeyExchangeGroup[] CertificateGroups = [KeyExchangeGroup.X25519, KeyExchangeGroup.Secp256r1];
+
     private readonly List<UdpSocket> _sockets = new(2);
     private readonly List<Task> _threads = new(2);
     private readonly UdpSocket? _v4;
@@ -40,6 +44,8 @@ internal sealed class EndpointDriver : IAsyncDisposable
     private readonly QuicEndpointOptions _options;
     private readonly AcceptQueue _accepting;
     private readonly QuicMetrics _metrics;
+    private IReadOnlyList<ReadOnlyMemory<byte>> _protocols = [];
+    private CertificateIdentity? _certificate;
     private TlsConfiguration? _server;
     private Thread? _timerThread;
     private volatile bool _closing;
@@ -113,7 +119,20 @@ internal sealed class EndpointDriver : IAsyncDisposable
     public void SetServer(IReadOnlyList<ReadOnlyMemory<byte>> protocols)
     {
         lock (_routing)
-            _server = protocols.Count == 0 ? null : Identify(protocols, null);
+        {
+            _protocols = protocols;
+            _server = IdentifyServer();
+        }
+    }
+
+    /// <summary>Shows clients that dial a host by its name this certificate from now on; refuses them if it is null.</summary>
+    public void SetServerCertificate(CertificateIdentity? certificate)
+    {
+        lock (_routing)
+        {
+            _certificate = certificate;
+            _server = IdentifyServer();
+        }
     }
 
     /// <summary>Starts a connection. Its first datagrams leave with the first <see cref="ConnectionDriver.Flush"/>.</summary>
@@ -121,7 +140,7 @@ internal sealed class EndpointDriver : IAsyncDisposable
     /// <param name="options">What to dial with.</param>
     public ConnectionDriver Connect(NetworkAddress[] remotes, QuicConnectOptions options)
     {
-        TlsConfiguration tls = Identify(options.ApplicationProtocols, options.ExpectedPeerPublicKey);
+        TlsConfiguration tls = IdentifyClient(options);
         lock (_routing)
         {
             ObjectDisposedException.ThrowIf(_closing, typeof(QuicEndpoint));
@@ -358,13 +377,36 @@ internal sealed class EndpointDriver : IAsyncDisposable
         return driver;
     }
 
-    private TlsConfiguration Identify(IReadOnlyList<ReadOnlyMemory<byte>> protocols, ReadOnlyMemory<byte>? peer) => new()
+    private TlsConfiguration IdentifyClient(QuicConnectOptions options)
     {
-        ApplicationProtocols = protocols,
-        PrivateKeySeed = _options.PrivateKeySeed,
-        TransportParameters = default,
-        ExpectedPeerPublicKey = peer,
-    };
+        var tls = new TlsConfiguration
+        {
+            ApplicationProtocols = options.ApplicationProtocols,
+            PrivateKeySeed = _options.PrivateKeySeed,
+            TransportParameters = default,
+            ExpectedPeerPublicKey = options.ExpectedPeerPublicKey,
+        };
+        return options.ServerName is null
+            ? tls
+            : tls with { ServerName = options.ServerName, KeyExchangeGroups = CertificateGroups };
+    }
+
+    // Null if there is nothing for anybody. Clients with a key always have a share of the first group.
+    private TlsConfiguration? IdentifyServer()
+    {
+        bool servesNames = _certificate is not null && _options.CertificateProtocols.Count > 0;
+        if (_protocols.Count == 0 && !servesNames)
+            return null;
+        var tls = new TlsConfiguration
+        {
+            ApplicationProtocols = _protocols,
+            PrivateKeySeed = _options.PrivateKeySeed,
+            TransportParameters = default,
+        };
+        return servesNames
+            ? tls with { Certificate = _certificate, CertificateProtocols = _options.CertificateProtocols, KeyExchangeGroups = CertificateGroups }
+            : tls;
+    }
 
     private UdpSocket? SocketFor(NetworkAddress address) => address.IsIPv4 ? _v4 : _v6;
 
