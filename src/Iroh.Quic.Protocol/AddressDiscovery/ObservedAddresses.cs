@@ -21,9 +21,9 @@ internal sealed class ObservedAddresses
         _events = events;
     }
 
-    private bool IsProviding => _local.HasFlag(AddressReports.Provide) && _peer.HasFlag(AddressReports.Receive);
+    private bool IsProviding => (_local & AddressReports.Provide) != 0 && (_peer & AddressReports.Receive) != 0;
 
-    private bool IsReceiving => _local.HasFlag(AddressReports.Receive) && _peer.HasFlag(AddressReports.Provide);
+    private bool IsReceiving => (_local & AddressReports.Receive) != 0 && (_peer & AddressReports.Provide) != 0;
 
     /// <summary>The peer's part is known.</summary>
     public void OnPeerParameters(AddressReports peer) => _peer = peer;

@@ -19,6 +19,7 @@ internal sealed class LocalIds
     private readonly Entry[] _entries = new Entry[IssuedMax];
     private int _count;
     private int _limit;
+    private int _pending;
     private ulong _nextSequence;
 
     /// <summary>The ids of a path of which the peer knows none yet.</summary>
@@ -68,8 +69,12 @@ internal sealed class LocalIds
             ResetToken = reset.TokenOf(id),
             IsAnnouncementPending = true,
         };
+        _pending++;
         return true;
     }
+
+    /// <summary>Whether an announcement has to be sent.</summary>
+    public bool HasPendingAnnouncement => _pending > 0;
 
     /// <summary>The oldest announcement that has to be sent, if any. It stays until <see cref="OnAnnouncementSent"/>.</summary>
     public bool TryGetAnnouncement(out NewConnectionIdFrame frame)
@@ -109,9 +114,25 @@ internal sealed class LocalIds
         if (_entries[index].Id == packetDestinationId)
             return Violation("The peer retires the connection id that it sends the frame to.");
         retired = _entries[index].Id;
+        _pending -= _entries[index].IsAnnouncementPending ? 1 : 0;
         _entries.AsSpan(index + 1, _count - index - 1).CopyTo(_entries.AsSpan(index));
         _entries[--_count] = default;
         return null;
+    }
+
+    /// <summary>Takes an id away, whichever: the path is forgotten. False if there is none left.</summary>
+    public bool TryTakeAny(out ConnectionId id)
+    {
+        if (_count == 0)
+        {
+            id = default;
+            return false;
+        }
+
+        id = _entries[--_count].Id;
+        _pending -= _entries[_count].IsAnnouncementPending ? 1 : 0;
+        _entries[_count] = default;
+        return true;
     }
 
     /// <summary>Whether the peer may use this id.</summary>
@@ -129,8 +150,10 @@ internal sealed class LocalIds
     private void SetAnnouncementPending(ulong sequence, bool isPending)
     {
         int index = IndexOf(sequence);
-        if (index >= 0)
-            _entries[index].IsAnnouncementPending = isPending;
+        if (index < 0 || _entries[index].IsAnnouncementPending == isPending)
+            return;
+        _entries[index].IsAnnouncementPending = isPending;
+        _pending += isPending ? 1 : -1;
     }
 
     private int IndexOf(ulong sequence)

@@ -119,6 +119,9 @@ internal sealed class RemoteIds
     /// </summary>
     public bool TrySwitch() => TryFindSpare(out ulong spare) && TryRetireUpTo(spare);
 
+    /// <summary>Whether a retirement has to be sent.</summary>
+    public bool HasPendingRetirement => _retirements.Count > 0 && TryGetRetirement(out _);
+
     /// <summary>The oldest retirement that has to be sent, if any. It stays until <see cref="OnRetirementSent"/>.</summary>
     public bool TryGetRetirement(out RetireConnectionIdFrame frame)
     {

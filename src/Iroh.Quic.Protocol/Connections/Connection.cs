@@ -26,7 +26,7 @@ namespace Iroh.Quic.Protocol.Connections;
 /// </para>
 /// <para>One owner at a time; nothing here is thread-safe. Created by <see cref="Endpoint.EndpointCore"/>.</para>
 /// </summary>
-public sealed class Connection : IDisposable
+public sealed partial class Connection : IDisposable
 {
     private readonly ConnectionState _state = new();
     private readonly ConnectionKeys _keys = new();
@@ -37,6 +37,11 @@ public sealed class Connection : IDisposable
     private readonly DatagramQueue _datagrams;
     private readonly PathTable _paths;
     private readonly PathMovement _movement;
+    private readonly PathIdSupply _pathIds;
+    private readonly PathOpening _opening;
+    private readonly PathClosing _closing;
+    private readonly SilentPaths _silence;
+    private readonly OffPathProbes _probes = new();
     private readonly DatagramReceiver _receiver;
     private readonly Acknowledgements _acknowledgements;
     private readonly SendScheduler _scheduler;
@@ -44,7 +49,6 @@ public sealed class Connection : IDisposable
     private readonly SentPacketLog _sentPackets;
     private readonly KeyUpdateSchedule _keyUpdates;
     private readonly ConnectionEvents _events = new();
-    private readonly ResetTokenRoute _resetToken = new();
     private readonly Queue<EndpointEvent> _endpointEvents = new();
     private readonly TraceSink? _trace;
     private ulong _tracedKeyUpdates;
@@ -74,26 +78,33 @@ public sealed class Connection : IDisposable
         _movement = new PathMovement(pathFactory, configuration.KeepAliveInterval, _trace);
         Path path = CreateHandshakePath(setup, pathFactory, initial, handshake);
         _paths = new PathTable(path);
+        _pathIds = new PathIdSupply(setup, _paths, _endpointEvents);
 
         // Outbound.
         var spaces = new PacketSpaces(initial, handshake, path);
-        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, random);
-        _sentPackets = new SentPacketLog(spaces, _trace);
-        _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler);
-        _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _sentPackets);
+        var pathFrames = new PathFrames(_paths, _pathIds);
+        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, _paths, _pathIds, pathFrames, random);
+        _sentPackets = new SentPacketLog(_trace);
+        _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler, _probes);
+        _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _probes, _sentPackets);
 
         // Inbound.
-        var fates = new SentFrameFates(crypto, _streams, pending, spaces);
-        _acknowledgements = new Acknowledgements(_keys, spaces, filler, fates, _trace);
-        _lifecycle = new Lifecycle(_state, _keys, _paths, idle, _endpointEvents, _trace);
+        var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, pathFrames);
+        _acknowledgements = new Acknowledgements(_keys, _paths, spaces, filler, fates, _trace);
+        _opening = new PathOpening(setup, _state, _paths, _pathIds, pathFrames, pathFactory, _events);
+        _closing = new PathClosing(_paths, _pathIds, pathFrames, _acknowledgements, _events, _endpointEvents);
+        _silence = new SilentPaths(_paths, _acknowledgements, _events);
+        _lifecycle = new Lifecycle(_state, _keys, _paths, idle, configuration.InitialRtt, _endpointEvents, _trace);
         _handshake = new Handshake(CreateTls(setup), crypto, _keys);
         _progress = new HandshakeProgress(
-            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _streams, _datagrams, observed, _acknowledgements, pending, idle,
-            pathFactory, _events, _endpointEvents);
-        var dispatcher = new FrameDispatcher(Side, crypto, _streams, _datagrams, observed, _acknowledgements);
+            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _pathIds, _streams, _datagrams, observed, _acknowledgements, pending,
+            idle, pathFactory, _events, _endpointEvents);
+        var pathFrameDispatcher = new PathFrameDispatcher(_paths, _pathIds, _closing, _acknowledgements, _events);
+        var dispatcher = new FrameDispatcher(
+            Side, crypto, _streams, _datagrams, observed, _acknowledgements, pathFrameDispatcher, _probes);
         _receiver = new DatagramReceiver(
-            setup, _state, _lifecycle, _keys, ids, _progress, _paths, _movement, spaces, headerFields, _acknowledgements, dispatcher,
-            _endpointEvents);
+            setup, _state, _lifecycle, _keys, ids, _progress, _paths, _movement, _opening, _pathIds, spaces, headerFields,
+            _acknowledgements, dispatcher);
 
         _keys.SetInitial(setup.OriginalDestinationId, Side);
         _lifecycle.RestartIdleTimer(now);
@@ -129,17 +140,22 @@ public sealed class Connection : IDisposable
     /// </summary>
     public IReadOnlyList<ReadOnlyMemory<byte>> PeerCertificates => _handshake.PeerCertificates;
 
-    /// <summary>The addresses in use.</summary>
-    public FourTuple Address => _paths.First.Current.Address;
+    /// <summary>The addresses in use: of the first path that carries data.</summary>
+    public FourTuple Address => PathInUse.Current.Address;
 
-    /// <summary>The longest datagram that can be sent now, in bytes; 0 if the peer takes none. Changes with the path's MTU.</summary>
-    public int MaxDatagramSize => _datagrams.MaxLength(FrameFiller.PacketSpace(_paths.First));
+    /// <summary>
+    /// The longest datagram that can be sent now, in bytes; 0 if the peer takes none. Changes with the paths in use and their MTU.
+    /// </summary>
+    public int MaxDatagramSize => _datagrams.MaxLength(SmallestPacketSpace());
 
     /// <summary>The paths, for tests that look inside.</summary>
     internal PathTable Paths => _paths;
 
     /// <summary>The keys, for tests that seal packets which no honest end would send.</summary>
     internal ConnectionKeys Keys => _keys;
+
+    /// <summary>The path ids, for tests that look inside.</summary>
+    internal PathIdSupply PathIds => _pathIds;
 
     /// <summary>When to call <see cref="HandleTimeout"/>, <see cref="Instant.Never"/> if not. May be in the past: then at once.</summary>
     public Instant NextTimeout
@@ -149,6 +165,7 @@ public sealed class Connection : IDisposable
             Instant next = _lifecycle.NextTimeout;
             if (!_state.IsOpen)
                 return next;
+            next = Instant.Min(next, _closing.NextTimeout);
             for (int i = 0; i < _paths.Count; i++)
                 next = Instant.Min(next, _paths[i].Timers.Next);
             return _keys.Application is { } keys ? Instant.Min(next, keys.NextTimeout) : next;
@@ -160,7 +177,7 @@ public sealed class Connection : IDisposable
     {
         get
         {
-            PathRecovery recovery = _paths.First.Current.Recovery;
+            PathRecovery recovery = PathInUse.Current.Recovery;
             return new ConnectionStatistics
             {
                 SmoothedRtt = recovery.Rtt.Smoothed,
@@ -211,14 +228,7 @@ public sealed class Connection : IDisposable
         if (_state.IsOpen)
         {
             _keys.Application?.HandleTimeout(now);
-            for (int i = 0; i < _paths.Count; i++)
-            {
-                Path path = _paths[i];
-                path.Timers.TryExpire(PathTimer.Pacing, now);
-                _movement.HandleTimeout(now, path);
-                if (path.Timers.TryExpire(PathTimer.LossDetection, now))
-                    _acknowledgements.OnLossTimeout(now, path);
-            }
+            HandlePathTimeouts(now);
         }
 
         UpdateTimers(now);
@@ -300,7 +310,7 @@ public sealed class Connection : IDisposable
 
     /// <summary>Queues a datagram (RFC 9221), at most <see cref="MaxDatagramSize"/> bytes. It may get lost.</summary>
     public DatagramSend SendDatagram(ReadOnlySpan<byte> data) =>
-        _state.IsOpen ? _datagrams.Send(data, FrameFiller.PacketSpace(_paths.First)) : DatagramSend.Unsupported;
+        _state.IsOpen ? _datagrams.Send(data, SmallestPacketSpace()) : DatagramSend.Unsupported;
 
     /// <summary>Copies the oldest received datagram out. False if there is none, or if it does not fit: <paramref name="length"/> tells which.</summary>
     public bool TryReceiveDatagram(Span<byte> destination, out int length)
@@ -364,7 +374,12 @@ public sealed class Connection : IDisposable
             application,
             new LossDetector(setup.Side, initial, handshake, application),
             new LocalIds(PathId.Zero, setup.LocalId),
-            new RemoteIds(PathId.Zero, setup.Configuration.ActiveConnectionIdLimit, setup.PeerId ?? setup.OriginalDestinationId));
+            new RemoteIds(PathId.Zero, setup.Configuration.ActiveConnectionIdLimit, setup.PeerId ?? setup.OriginalDestinationId))
+        {
+            IsOpened = true,
+            CarriesData = true,
+            CarriesControl = true,
+        };
     }
 
     private static TlsSession CreateTls(ConnectionSetup setup)
@@ -390,8 +405,9 @@ public sealed class Connection : IDisposable
         _bytesSent += (ulong)built.Length;
         plan.Network?.Recovery.Amplification.OnDatagramSent(built.Length);
         _keyUpdates.OnPacketSent();
+        plan.Path.BytesSent += (ulong)built.Length;
         if (plan.Kind == SendKind.Close)
-            _state.OnCloseSent();
+            _lifecycle.OnCloseSent(plan.Path);
         if (built.IsAckEliciting)
             _lifecycle.OnAckElicitingSent(now);
         if (built.HasHandshakePacket)
@@ -408,16 +424,6 @@ public sealed class Connection : IDisposable
             _trace?.KeysUpdated(now, keys.Generation);
         }
 
-        for (int i = 0; i < _paths.Count; i++)
-        {
-            Path path = _paths[i];
-            _resetToken.Update(path, _endpointEvents);
-            if (!_state.IsOpen)
-                continue;
-            path.Timers[PathTimer.LossDetection] = path.Loss.Deadline(path.Current.Recovery);
-            path.Timers[PathTimer.AckDelay] =
-                path.Current.Recovery.Amplification.IsExhausted ? Instant.Never : path.Space.Acks.Deadline;
-            PathMovement.UpdateChallengeTimer(now, path);
-        }
+        UpdatePathTimers(now);
     }
 }

@@ -95,6 +95,20 @@ public sealed record ConnectionConfiguration
     /// </summary>
     public ulong PacketsPerKeyMax { get; init; } = ulong.MaxValue;
 
+    /// <summary>
+    /// How many paths the connection may have at once (draft-ietf-quic-multipath-21); 1: only one, and the peer is not asked for more.
+    /// 1 to 64, default 8.
+    /// </summary>
+    public int ConcurrentPathsMax { get; init; } = 8;
+
+    /// <summary>
+    /// How long nothing may arrive on a path before it is given up, while there is another. 1 s to one day, default 15 s.
+    /// </summary>
+    public TimeSpan PathIdleTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The same for paths over virtual addresses, which are relays. 1 s to one day, default 30 s.</summary>
+    public TimeSpan VirtualPathIdleTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Checks every range above.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is outside its range; the message names it.</exception>
     public void Validate()
@@ -115,6 +129,9 @@ public sealed record ConnectionConfiguration
         CheckRange(DatagramReceiveBuffer, 0, 1 << 30, nameof(DatagramReceiveBuffer));
         CheckRange(DatagramSendBuffer, 0, 1 << 30, nameof(DatagramSendBuffer));
         CheckRange((int)AddressReports, (int)AddressReports.None, (int)AddressReports.Both, nameof(AddressReports));
+        CheckRange(ConcurrentPathsMax, 1, 64, nameof(ConcurrentPathsMax));
+        CheckRange(PathIdleTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(PathIdleTimeout));
+        CheckRange(VirtualPathIdleTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(VirtualPathIdleTimeout));
         CheckRange(PacketsPerKeyMax, 1UL, ulong.MaxValue, nameof(PacketsPerKeyMax));
     }
 

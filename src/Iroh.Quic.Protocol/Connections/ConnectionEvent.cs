@@ -53,6 +53,27 @@ public enum ConnectionEventKind
     /// <summary>The peer answered from <see cref="ConnectionEvent.Address"/>, where no path led. The client opens one by itself.</summary>
     HolePunched,
 
+    /// <summary><see cref="ConnectionEvent.PathId"/> to <see cref="ConnectionEvent.Address"/> was validated and can be used.</summary>
+    PathOpened,
+
+    /// <summary>
+    /// <see cref="ConnectionEvent.PathId"/> to <see cref="ConnectionEvent.Address"/> was given up, by either end, because of
+    /// <see cref="ConnectionEvent.Code"/>. If it was the last one, a client can open another within some seconds.
+    /// </summary>
+    PathClosed,
+
+    /// <summary>Data on <see cref="ConnectionEvent.PathId"/> went unanswered; other paths carry it until this one answers again.</summary>
+    PathSilent,
+
+    /// <summary><see cref="ConnectionEvent.PathId"/> answers again after it was silent.</summary>
+    PathRecovered,
+
+    /// <summary>The peer announced how it uses <see cref="ConnectionEvent.PathId"/>.</summary>
+    PeerPathStatus,
+
+    /// <summary>A path that could not be opened for lack of ids can be tried again.</summary>
+    PathsAvailable,
+
     /// <summary>The connection is over for the application; <c>CloseReason</c> says why. Comes once, and nothing comes after it.</summary>
     Closed,
 }
@@ -61,9 +82,15 @@ public enum ConnectionEventKind
 /// <param name="Kind">What happened.</param>
 /// <param name="StreamId">The stream of a stream event.</param>
 /// <param name="Direction">The direction of <see cref="ConnectionEventKind.StreamOpened"/> and <see cref="ConnectionEventKind.StreamsAvailable"/>.</param>
-/// <param name="Code">The application error code of <see cref="ConnectionEventKind.StreamStopped"/>.</param>
+/// <param name="Code">
+/// The application error code of <see cref="ConnectionEventKind.StreamStopped"/>, or the path error code of
+/// <see cref="ConnectionEventKind.PathClosed"/>.
+/// </param>
 /// <param name="PathId">The path of a path event.</param>
-/// <param name="Address">The address of <see cref="ConnectionEventKind.ObservedAddress"/> and <see cref="ConnectionEventKind.HolePunched"/>.</param>
+/// <param name="Address">
+/// The remote address of a path event, or that of <see cref="ConnectionEventKind.ObservedAddress"/> and
+/// <see cref="ConnectionEventKind.HolePunched"/>.
+/// </param>
 public readonly record struct ConnectionEvent(
     ConnectionEventKind Kind,
     StreamId StreamId = default,

@@ -1,4 +1,5 @@
 using Iroh.Quic.Protocol.Datagrams;
+using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Streams;
 
 namespace Iroh.Quic.Protocol.Connections;
@@ -21,6 +22,10 @@ internal sealed class ConnectionEvents
 
     /// <inheritdoc cref="Add(ConnectionEventKind)"/>
     public void Add(in ConnectionEvent e) => _own.Enqueue(e);
+
+    /// <summary>Appends an event that concerns a path.</summary>
+    public void Add(ConnectionEventKind kind, Path path, ulong code = 0) =>
+        _own.Enqueue(new ConnectionEvent(kind, Code: code, PathId: path.Id, Address: path.Current.Address.Remote));
 
     /// <summary>The application found no datagram: it wants to hear of the next one.</summary>
     public void AwaitDatagram() => _isDatagramAwaited = true;

@@ -1,6 +1,4 @@
-using Iroh.Cryptography;
 using Iroh.Quic.Protocol.AddressDiscovery;
-using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.Diagnostics;
@@ -25,7 +23,7 @@ internal sealed class HandshakeProgress
     private readonly PacketSpaces _spaces;
     private readonly Handshake _handshake;
     private readonly HandshakeIds _ids;
-    private readonly PathTable _paths;
+    private readonly PathIdSupply _supply;
     private readonly StreamTable _streams;
     private readonly DatagramQueue _datagrams;
     private readonly ObservedAddresses _observed;
@@ -35,8 +33,6 @@ internal sealed class HandshakeProgress
     private readonly NetworkPathFactory _pathFactory;
     private readonly ConnectionEvents _events;
     private readonly Queue<EndpointEvent> _endpointEvents;
-    private readonly RandomSource _random;
-    private readonly StatelessReset _reset;
     private readonly TraceSink? _trace;
     private TransportParameterSet? _peerParameters;
     private bool _hasHandshakeKeys;
@@ -51,6 +47,7 @@ internal sealed class HandshakeProgress
         Handshake handshake,
         HandshakeIds ids,
         PathTable paths,
+        PathIdSupply supply,
         StreamTable streams,
         DatagramQueue datagrams,
         ObservedAddresses observed,
@@ -61,13 +58,16 @@ internal sealed class HandshakeProgress
         ConnectionEvents events,
         Queue<EndpointEvent> endpointEvents)
     {
-        (_side, _random, _reset, _trace) = (setup.Side, setup.Random, setup.Reset, setup.Trace);
+        (_side, _trace) = (setup.Side, setup.Trace);
         (_state, _keys, _crypto, _spaces, _handshake, _ids) = (state, keys, crypto, spaces, handshake, ids);
-        (_paths, _streams, _datagrams, _observed, _acknowledgements) = (paths, streams, datagrams, observed, acknowledgements);
+        (Path, _supply) = (paths.First, supply);
+        (_streams, _datagrams, _observed, _acknowledgements) = (streams, datagrams, observed, acknowledgements);
         (_pending, _idle, _pathFactory, _events, _endpointEvents) = (pending, idle, pathFactory, events, endpointEvents);
     }
 
-    private Path Path => _paths.First;
+
+    // The path of the handshake, also when it was given up since.
+    private Path Path { get; }
 
     /// <summary>CRYPTO data arrived at a level.</summary>
     public TransportError? OnCryptoData(Instant now, EncryptionLevel level)
@@ -143,20 +143,15 @@ internal sealed class HandshakeProgress
         _events.Add(ConnectionEventKind.HandshakeConfirmed);
     }
 
-    /// <summary>Issues as many connection ids as the peer keeps (RFC 9000 §5.1.1).</summary>
-    public void IssueIds(Path path)
-    {
-        while (path.LocalIds.TryIssue(_random, _reset, out ConnectionId id))
-            _endpointEvents.Enqueue(new EndpointEvent { Kind = EndpointEventKind.ConnectionIdIssued, ConnectionId = id });
-    }
-
     private void Complete(Instant now)
     {
         _state.CompleteHandshake();
         _trace?.PhaseChanged(now, ConnectionPhase.Handshaking, ConnectionPhase.Established);
         _events.Add(ConnectionEventKind.Connected);
         _endpointEvents.Enqueue(new EndpointEvent { Kind = EndpointEventKind.HandshakeCompleted });
-        IssueIds(Path);
+        _supply.Begin(_peerParameters?.InitialMaxPathId?.Value);
+        if (_supply.IsMultipath)
+            _pathFactory.LimitProbeTimeout(Path);
         if (_side != Side.Server)
             return;
         _pending.HandshakeDone = true;
@@ -170,6 +165,8 @@ internal sealed class HandshakeProgress
             return error;
         if (_ids.Validate(parameters) is { } mismatch)
             return mismatch;
+        if (parameters.InitialMaxPathId is not null && Path.RemoteIds.Active.Length == 0)
+            return new TransportError(TransportErrorCode.ProtocolViolation, "The peer offers several paths and has connection ids of no bytes.");
         _peerParameters = parameters;
         _streams.OnPeerParameters(LocalParameters.StreamLimitsOf(parameters));
         _datagrams.OnPeerParameters(parameters.MaxDatagramFrameSize);
@@ -179,7 +176,8 @@ internal sealed class HandshakeProgress
         Path.Loss.PeerMaxAckDelay = parameters.MaxAckDelay;
         _pathFactory.PeerUdpPayloadMax = parameters.MaxUdpPayloadSize;
         Path.Current.Recovery.Mtu.SetPeerLimit(parameters.MaxUdpPayloadSize);
-        Path.LocalIds.SetPeerLimit(parameters.ActiveConnectionIdLimit);
+        _pathFactory.PeerMaxAckDelay = parameters.MaxAckDelay;
+        _supply.SetPeerLimit(parameters.ActiveConnectionIdLimit);
         if (parameters.StatelessResetToken is { } token)
             Path.RemoteIds.SetHandshakeResetToken(token);
         return null;

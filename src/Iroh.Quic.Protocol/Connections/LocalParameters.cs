@@ -28,6 +28,7 @@ internal static class LocalParameters
             InitialMaxStreamsUnidirectional = configuration.UnidirectionalStreamsMax,
             MaxAckDelayMilliseconds = (int)AckScheduler.MaxAckDelay.TotalMilliseconds,
             ActiveConnectionIdLimit = (ulong)configuration.ActiveConnectionIdLimit,
+            InitialMaxPathId = configuration.ConcurrentPathsMax > 1 ? new PathId((uint)configuration.ConcurrentPathsMax - 1) : null,
             MaxDatagramFrameSize = (ulong)configuration.MaxDatagramFrameSize,
             AddressReports = configuration.AddressReports,
         };

@@ -5,8 +5,8 @@ using Iroh.Quic.Protocol.Primitives;
 namespace Iroh.Quic.Protocol.Connections;
 
 /// <summary>
-/// Keeps the endpoint informed of the token that would end this connection: that of the peer's id in use, from the address in use
-/// (RFC 9000 §10.3.1).
+/// Keeps the endpoint informed of the token of a path that would end this connection: that of the peer's id in use, from the address in
+/// use (RFC 9000 §10.3.1).
 /// </summary>
 internal sealed class ResetTokenRoute
 {
@@ -17,6 +17,14 @@ internal sealed class ResetTokenRoute
     {
         (NetworkAddress, StatelessResetToken)? wanted =
             path.RemoteIds.ActiveResetToken is { } token ? (path.Current.Address.Remote, token) : null;
+        Set(wanted, events);
+    }
+
+    /// <summary>The path is forgotten.</summary>
+    public void Remove(Queue<EndpointEvent> events) => Set(null, events);
+
+    private void Set((NetworkAddress, StatelessResetToken)? wanted, Queue<EndpointEvent> events)
+    {
         if (wanted == _registered)
             return;
         if (_registered is { } old)

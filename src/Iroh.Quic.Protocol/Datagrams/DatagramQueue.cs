@@ -32,6 +32,10 @@ internal sealed class DatagramQueue
     /// <summary>Whether a datagram waits to be sent.</summary>
     public bool HasPendingFrames => _sending.Count > 0;
 
+    /// <summary>Bytes of the frame of the next datagram to be sent, with its length field; 0 if none waits.</summary>
+    public int NextFrameLength =>
+        _sending.Count == 0 ? 0 : DatagramFrame.HeaderLength(_sending.FirstLength, hasLength: true) + _sending.FirstLength;
+
     /// <summary>How many received datagrams wait for the application.</summary>
     public int ReceivedCount => _receiving.Count;
 

@@ -20,6 +20,7 @@ internal sealed class Acknowledgements
     private const int RangesMax = 256;
 
     private readonly ConnectionKeys _keys;
+    private readonly PathTable _paths;
     private readonly PacketSpaces _spaces;
     private readonly FrameFiller _filler;
     private readonly SentFrameFates _fates;
@@ -29,8 +30,9 @@ internal sealed class Acknowledgements
     private readonly PacketNumberRange[] _ranges = new PacketNumberRange[RangesMax];
 
     public Acknowledgements(
-        ConnectionKeys keys, PacketSpaces spaces, FrameFiller filler, SentFrameFates fates, TraceSink? trace)
+        ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler, SentFrameFates fates, TraceSink? trace)
     {
+        _paths = paths;
         _keys = keys;
         _spaces = spaces;
         _filler = filler;
@@ -72,10 +74,12 @@ internal sealed class Acknowledgements
             now, level, _ranges.AsSpan(0, count), delay, frame.Ecn, path.Current.Recovery, _outcome) is { } error)
             return error;
         Conclude(now, path);
+        if (_outcome.PacketsAcknowledged > 0)
+            (path.LastAnsweredAt, path.HasAnswered) = (now, true);
         if (level != EncryptionLevel.Application)
             return null;
         return _keys.Application!.OnAckReceived(
-            frame.LargestAcknowledged, keyGeneration, path.KeyPhaseWindow, now, path.ProbeTimeout * 3);
+            frame.LargestAcknowledged, keyGeneration, path.KeyPhaseWindow, now, _paths.LongestProbeTimeout * 3);
     }
 
     /// <summary>The loss timer of a path has expired.</summary>
@@ -105,6 +109,16 @@ internal sealed class Acknowledgements
         _fates.OnLost(path, _outcome.Lost.Frames);
     }
 
+    /// <summary>
+    /// What is in flight on a path will not be waited for, since the path was given up or went silent: it is sent again, on whatever path
+    /// carries data then. The peer may still have got it.
+    /// </summary>
+    public void DeclareAllLost(Instant now, Path path)
+    {
+        path.Loss.DeclareAllLost(EncryptionLevel.Application, path.Current.Recovery, _outcome);
+        Conclude(now, path);
+    }
+
     private void Conclude(Instant now, Path path)
     {
         _fates.OnAcknowledged(path, _outcome.Acknowledged.Frames);
@@ -112,6 +126,8 @@ internal sealed class Acknowledgements
             return;
         PacketsLost += (ulong)_outcome.PacketsLost;
         BytesLost += (ulong)_outcome.BytesLost;
+        path.PacketsLost += (ulong)_outcome.PacketsLost;
+        path.BytesLost += (ulong)_outcome.BytesLost;
         _trace?.PacketsLost(now, path.Id, _outcome.PacketsLost, _outcome.BytesLost);
         _fates.OnLost(path, _outcome.Lost.Frames);
     }

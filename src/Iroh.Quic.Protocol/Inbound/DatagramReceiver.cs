@@ -23,14 +23,16 @@ internal sealed class DatagramReceiver
     private readonly PeerAddress _peerAddress;
     private readonly PathTable _paths;
     private readonly PathMovement _movement;
+    private readonly PathOpening _opening;
+    private readonly PathIdSupply _supply;
     private readonly PacketSpaces _spaces;
     private readonly HeaderFields _headerFields;
     private readonly Acknowledgements _acknowledgements;
     private readonly FrameDispatcher _dispatcher;
     private readonly PacketUnprotector _unprotector;
     private readonly EarlyPackets _early = new();
-    private readonly Queue<EndpointEvent> _endpointEvents;
     private readonly TraceSink? _trace;
+    private bool _isAttributed;
 
     public DatagramReceiver(
         ConnectionSetup setup,
@@ -41,16 +43,18 @@ internal sealed class DatagramReceiver
         HandshakeProgress handshake,
         PathTable paths,
         PathMovement movement,
+        PathOpening opening,
+        PathIdSupply supply,
         PacketSpaces spaces,
         HeaderFields headerFields,
         Acknowledgements acknowledgements,
-        FrameDispatcher dispatcher,
-        Queue<EndpointEvent> endpointEvents)
+        FrameDispatcher dispatcher)
     {
         (_side, _trace) = (setup.Side, setup.Trace);
         (_state, _lifecycle, _keys, _ids, _handshake) = (state, lifecycle, keys, ids, handshake);
-        (_paths, _movement, _spaces, _headerFields) = (paths, movement, spaces, headerFields);
-        (_acknowledgements, _dispatcher, _endpointEvents) = (acknowledgements, dispatcher, endpointEvents);
+        (_paths, _movement, _opening, _supply) = (paths, movement, opening, supply);
+        (_spaces, _headerFields) = (spaces, headerFields);
+        (_acknowledgements, _dispatcher) = (acknowledgements, dispatcher);
         _peerAddress = new PeerAddress(_side);
         _unprotector = new PacketUnprotector(keys);
     }
@@ -64,21 +68,14 @@ internal sealed class DatagramReceiver
     /// <summary>Handles a datagram; see <see cref="Connection.HandleDatagram"/>.</summary>
     public void Handle(Instant now, FourTuple address, EcnCodepoint ecn, Span<byte> datagram)
     {
-        Path first = _paths.First;
         if (_state.Phase >= ConnectionPhase.Draining)
         {
             Drop(now, PacketDropReason.Closed, datagram.Length);
             return;
         }
 
-        if (!_peerAddress.Admits(first, address, _state.IsConfirmed))
-        {
-            Drop(now, PacketDropReason.UnexpectedAddress, datagram.Length);
-            return;
-        }
-
-        address = PathMovement.Attribute(first, address, datagram.Length);
         bool isAnyOpened = false;
+        _isAttributed = false;
         var splitter = new DatagramSplitter(datagram, ConnectionIdGenerator.LocalLength);
         while (splitter.TryNext(out Span<byte> packet, out ParsedHeader header))
             isAnyOpened |= HandlePacket(now, address, ecn, packet, header, datagram.Length);
@@ -128,13 +125,24 @@ internal sealed class DatagramReceiver
         int datagramLength)
     {
         ConnectionId destination = header.DestinationId;
-        if (!_paths.TryFindByLocalId(destination, out Path? path))
+        if (!_paths.TryFindByLocalId(destination, out PathEntry? entry))
         {
             if (!_ids.IsOriginalDestination(header.Type, destination))
                 return Drop(now, PacketDropReason.UnknownConnectionId, packet.Length);
-            path = _paths.First;
+            entry = _paths.Entries[0];
         }
 
+        // A server meets a path with its first packet; a client knows all of them. The handshake has path 0 only.
+        Path? path = entry.Path;
+        bool isNew = path is null;
+        if (isNew && (_side == Side.Client || level != EncryptionLevel.Application || !_state.IsOpen || entry.IsAbandoned))
+            return Drop(now, PacketDropReason.UnknownConnectionId, packet.Length);
+        path ??= _opening.Prepare(entry, address);
+        if (_spaces.Find(level, path) is not { } space)
+            return Drop(now, PacketDropReason.NoKeys, packet.Length);
+        if (!_peerAddress.Admits(path, address, _state.IsConfirmed))
+            return Drop(now, PacketDropReason.UnexpectedAddress, packet.Length);
+        address = Attribute(path, address, datagramLength);
         if (level == EncryptionLevel.Initial && !IsInitialValid(header, datagramLength))
             return Drop(now, PacketDropReason.MalformedHeader, packet.Length);
         if (!_keys.Has(level))
@@ -144,11 +152,10 @@ internal sealed class DatagramReceiver
             return false;
         }
 
-        PacketNumberSpace space = _spaces.Find(level, path)!;
         ConnectionId source = level == EncryptionLevel.Application ? default : header.SourceId;
         int size = packet.Length;
         if (!_unprotector.TryUnprotect(
-            now, packet, level, header.PacketNumberOffset, path, space, path.ProbeTimeout * 3, out UnprotectedPacket opened,
+            now, packet, level, header.PacketNumberOffset, path, space, _paths.LongestProbeTimeout * 3, out UnprotectedPacket opened,
             out PacketDropReason reason, out TransportError? error))
         {
             if (error is null)
@@ -159,10 +166,22 @@ internal sealed class DatagramReceiver
 
         if (level != EncryptionLevel.Application && !AcceptSource(source, path))
             return Drop(now, PacketDropReason.UnknownConnectionId, size);
+        if (isNew)
+            _opening.Create(now, entry, path);
         PacketsReceived++;
+        path.BytesReceived += (ulong)size;
         _trace?.PacketReceived(now, level, path.Id, opened.Number, size);
         HandleOpened(new PacketArrival(now, path, address, destination, datagramLength), ecn, opened, space);
         return true;
+    }
+
+    // A datagram counts once for the amplification limit, for the path of its first packet.
+    private FourTuple Attribute(Path path, FourTuple address, int datagramLength)
+    {
+        if (_isAttributed)
+            return path.Current.Carries(address) ? path.Current.Address : address;
+        _isAttributed = true;
+        return PathMovement.Attribute(path, address, datagramLength);
     }
 
     private void HandleOpened(in PacketArrival arrival, EcnCodepoint ecn, in UnprotectedPacket packet, PacketNumberSpace space)
@@ -171,9 +190,9 @@ internal sealed class DatagramReceiver
         if (!_state.IsOpen)
         {
             if (FrameDispatcher.FindClose(packet.Payload) is { } close)
-                _lifecycle.ReceiveClose(now, close);
+                _lifecycle.ReceiveClose(now, arrival.Path, close);
             else
-                _state.OnPacketWhileClosing();
+                _lifecycle.OnPacketWhileClosing(arrival.Path);
             return;
         }
 
@@ -186,6 +205,7 @@ internal sealed class DatagramReceiver
         {
             space.OnPacketReceived(now, packet.Number, summary.IsAckEliciting, ecn);
             _lifecycle.RestartIdleTimer(now);
+            _opening.OnReceived(now, arrival.Path);
             error = Act(arrival, packet, summary);
         }
 
@@ -199,24 +219,34 @@ internal sealed class DatagramReceiver
         Instant now = arrival.Now;
         if (summary.PeerClose is { } close)
         {
-            _lifecycle.ReceiveClose(now, close);
+            _lifecycle.ReceiveClose(now, arrival.Path, close);
             return null;
         }
 
         if (summary.HasCrypto && _handshake.OnCryptoData(now, packet.Level) is { } error)
             return error;
         if (summary.IsHandshakeDone)
-            _handshake.Confirm(now);
-        if (summary.RetiredId is { } retired)
         {
-            _endpointEvents.Enqueue(new EndpointEvent { Kind = EndpointEventKind.ConnectionIdRetired, ConnectionId = retired });
-            _handshake.IssueIds(arrival.Path);
+            _handshake.Confirm(now);
+            _opening.OnIdsChanged();
         }
+
+        if (summary.HasRetiredIds)
+            _supply.IssueAll();
+        if (summary.HasNewPathIds)
+            _opening.OnIdsChanged();
 
         if (packet.Level != EncryptionLevel.Application)
             return null;
         if (summary.Validated is { } validated)
+        {
             _movement.OnValidated(now, arrival.Path, validated);
+            if (validated == arrival.Path.Current)
+                _opening.OnValidated(now, arrival.Path);
+        }
+
+        if (arrival.Path.IsAbandoned)
+            return null;
         if (_peerAddress.IsMigration(arrival.Path, arrival.Address, packet.Number, summary.IsNonProbing))
             _movement.Migrate(now, arrival.Path, arrival.Address, arrival.DatagramLength);
         _movement.OnActivity(now, arrival.Path);
@@ -267,6 +297,7 @@ internal sealed class DatagramReceiver
         {
             while (_keys.Has(level) && _early.TryTake(level, out FourTuple address, out EcnCodepoint ecn, out byte[] packet))
             {
+                _isAttributed = true; // when it came
                 if (PacketHeader.TryParse(packet, ConnectionIdGenerator.LocalLength, out ParsedHeader header))
                     HandleProtected(now, level, address, ecn, packet, header, packet.Length);
             }

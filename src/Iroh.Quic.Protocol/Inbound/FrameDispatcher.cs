@@ -7,6 +7,7 @@ using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Streams;
+using Iroh.Tls;
 
 namespace Iroh.Quic.Protocol.Inbound;
 
@@ -22,6 +23,8 @@ internal sealed class FrameDispatcher
     private readonly DatagramQueue _datagrams;
     private readonly ObservedAddresses _observed;
     private readonly Acknowledgements _acknowledgements;
+    private readonly PathFrameDispatcher _pathFrames;
+    private readonly OffPathProbes _probes;
 
     public FrameDispatcher(
         Side side,
@@ -29,8 +32,11 @@ internal sealed class FrameDispatcher
         StreamTable streams,
         DatagramQueue datagrams,
         ObservedAddresses observed,
-        Acknowledgements acknowledgements)
+        Acknowledgements acknowledgements,
+        PathFrameDispatcher pathFrames,
+        OffPathProbes probes)
     {
+        (_pathFrames, _probes) = (pathFrames, probes);
         _side = side;
         _crypto = crypto;
         _streams = streams;
@@ -82,6 +88,7 @@ internal sealed class FrameDispatcher
                 case FrameType.Padding or FrameType.Ping:
                     break;
                 case FrameType.Ack or FrameType.AckEcn when AckFrame.TryRead(ref reader, type, out _):
+                case FrameType.PathAck or FrameType.PathAckEcn when PathAckFrame.TryRead(ref reader, type, out _):
                     break;
                 case FrameType.ConnectionClose or FrameType.ApplicationClose
                     when ConnectionCloseFrame.TryRead(ref reader, type, out ConnectionCloseFrame close):
@@ -104,7 +111,9 @@ internal sealed class FrameDispatcher
             case FrameType.Ping:
                 return null;
             case FrameType.Ack or FrameType.AckEcn when AckFrame.TryRead(ref reader, type, out AckFrame ack):
-                return _acknowledgements.OnAckFrame(arrival.Now, packet.Level, arrival.Path, packet.KeyGeneration, ack);
+                return packet.Level == EncryptionLevel.Application
+                    ? _pathFrames.OnPlainAck(arrival, packet.KeyGeneration, ack)
+                    : _acknowledgements.OnAckFrame(arrival.Now, packet.Level, arrival.Path, packet.KeyGeneration, ack);
             case FrameType.Crypto when CryptoFrame.TryRead(ref reader, type, out CryptoFrame crypto):
                 summary.HasCrypto = true;
                 return _crypto.OnCryptoFrame(packet.Level, crypto);
@@ -134,15 +143,14 @@ internal sealed class FrameDispatcher
                 when StreamsBlockedFrame.TryRead(ref reader, type, out _):
                 return null;
             case FrameType.NewConnectionId when NewConnectionIdFrame.TryRead(ref reader, type, out NewConnectionIdFrame issued):
-                return arrival.Path.RemoteIds.OnNewConnectionId(issued, out _);
+                return _pathFrames.OnNewConnectionId(PathId.Zero, issued, ref summary);
             case FrameType.RetireConnectionId when RetireConnectionIdFrame.TryRead(ref reader, type, out RetireConnectionIdFrame retire):
-                return OnRetire(retire, arrival, ref summary);
+                return _pathFrames.OnRetire(PathId.Zero, retire.SequenceNumber, arrival, ref summary);
             case FrameType.PathChallenge when PathChallengeFrame.TryRead(ref reader, type, out PathChallengeFrame challenge):
                 OnPathChallenge(challenge, arrival);
                 return null;
             case FrameType.PathResponse when PathResponseFrame.TryRead(ref reader, type, out PathResponseFrame response):
-                if (arrival.Path.OnResponse(response.Data, out NetworkPath validated))
-                    summary.Validated = validated;
+                OnPathResponse(response, arrival, ref summary);
                 return null;
             case FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6
                 when ObservedAddressFrame.TryRead(ref reader, type, out ObservedAddressFrame observed):
@@ -156,6 +164,8 @@ internal sealed class FrameDispatcher
                 when ConnectionCloseFrame.TryRead(ref reader, type, out ConnectionCloseFrame close):
                 summary.PeerClose = ReasonOf(close);
                 return null;
+            case var _ when PathFrameDispatcher.Takes(type):
+                return _pathFrames.OnFrame(ref reader, type, packet.KeyGeneration, arrival, ref summary);
             default:
                 return Malformed(type); // every known type has a case above, so reading it has failed
         }
@@ -166,19 +176,24 @@ internal sealed class FrameDispatcher
             ? _streams.OnStreamFrame(frame.StreamId, frame.Offset, frame.Data, frame.Fin)
             : Malformed(type);
 
-    private static TransportError? OnRetire(in RetireConnectionIdFrame frame, in PacketArrival arrival, ref PacketSummary summary)
-    {
-        TransportError? error = arrival.Path.LocalIds.OnRetired(frame.SequenceNumber, arrival.DestinationId, out ConnectionId? retired);
-        summary.RetiredId = retired ?? summary.RetiredId;
-        return error;
-    }
-
     private void OnPathChallenge(in PathChallengeFrame frame, in PacketArrival arrival)
     {
+        if (arrival.Path.IsAbandoned)
+            return;
         NetworkPath current = arrival.Path.Current;
+        if (!current.Carries(arrival.Address))
+            _probes.Challenged?.Invoke(arrival.Now, arrival.Address);
         bool isLimited = _side == Side.Server && !(current.Carries(arrival.Address) && current.Validator.IsValidated);
         int sizeMax = isLimited ? Math.Min(ExpandedSize, arrival.DatagramLength * AmplificationLimit.Factor) : ExpandedSize;
         arrival.Path.Responses.Add(arrival.Address, frame.Data, sizeMax);
+    }
+
+    private void OnPathResponse(in PathResponseFrame frame, in PacketArrival arrival, ref PacketSummary summary)
+    {
+        if (arrival.Path.OnResponse(frame.Data, out NetworkPath validated))
+            summary.Validated = validated;
+        else
+            _probes.Answered?.Invoke(arrival.Now, frame.Data, arrival.Address);
     }
 
     private static CloseReason ReasonOf(in ConnectionCloseFrame close) => new(

@@ -34,6 +34,9 @@ internal struct PacketSummary
     /// <summary>A 4-tuple that a PATH_RESPONSE validated.</summary>
     public NetworkPath? Validated;
 
-    /// <summary>One of our ids that the peer gave up.</summary>
-    public ConnectionId? RetiredId;
+    /// <summary>Whether the peer allowed a path id or issued a connection id.</summary>
+    public bool HasNewPathIds;
+
+    /// <summary>Whether the peer gave up one of our ids.</summary>
+    public bool HasRetiredIds;
 }

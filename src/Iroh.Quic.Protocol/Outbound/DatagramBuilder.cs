@@ -1,4 +1,5 @@
 using Iroh.Quic.Protocol.Codec;
+using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Paths;
@@ -30,13 +31,21 @@ internal sealed class DatagramBuilder
     private readonly PacketSpaces _spaces;
     private readonly PacketBuilder _packets;
     private readonly FrameFiller _filler;
+    private readonly OffPathProbes _probes;
     private readonly SentPacketLog _log;
     private OpenPacket _open = new();
     private OpenPacket _next = new();
 
     public DatagramBuilder(
-        Side side, ConnectionKeys keys, PacketSpaces spaces, PacketBuilder packets, FrameFiller filler, SentPacketLog log)
+        Side side,
+        ConnectionKeys keys,
+        PacketSpaces spaces,
+        PacketBuilder packets,
+        FrameFiller filler,
+        OffPathProbes probes,
+        SentPacketLog log)
     {
+        _probes = probes;
         _side = side;
         _keys = keys;
         _spaces = spaces;
@@ -57,6 +66,7 @@ internal sealed class DatagramBuilder
         {
             SendKind.Close => BuildClose(now, plan, datagram, state),
             SendKind.OffPath => BuildOffPath(now, plan, datagram),
+            SendKind.OffPathProbe => BuildOffPathProbe(now, plan, datagram),
             SendKind.MtuProbe => BuildMtuProbe(now, plan, datagram),
             _ => BuildPackets(now, plan, datagram),
         };
@@ -97,7 +107,7 @@ internal sealed class DatagramBuilder
         Instant now, in SendPlan plan, Span<byte> datagram, int start, EncryptionLevel level, PacketNumberSpace space)
     {
         bool withData = plan.WithData || space.ProbesPending > 0;
-        if (!space.Acks.IsAckDue(now) && space.ProbesPending == 0 && !(withData && _filler.HasData(level, plan.Path)))
+        if (!IsAckDue(now, plan.Path, level, space) && space.ProbesPending == 0 && !(withData && _filler.HasData(level, plan.Path)))
             return false;
         ConnectionId destination = plan.Path.RemoteIds.Active;
         if (!_packets.TryBegin(datagram, start, level, space, destination, _next))
@@ -107,6 +117,10 @@ internal sealed class DatagramBuilder
         _next.PayloadEnd += writer.Position;
         return _next.IsAckEliciting || _next.ContainsAck;
     }
+
+    private bool IsAckDue(Instant now, Path path, EncryptionLevel level, PacketNumberSpace space) =>
+        space.Acks.IsAckDue(now)
+        || (level == EncryptionLevel.Application && path.CarriesControl && _filler.IsAckDueElsewhere(now, path));
 
     private BuiltDatagram BuildMtuProbe(Instant now, in SendPlan plan, Span<byte> datagram)
     {
@@ -138,6 +152,20 @@ internal sealed class DatagramBuilder
         return new BuiltDatagram(length, false, false, IsOneRttOnly: false);
     }
 
+    private BuiltDatagram BuildOffPathProbe(Instant now, in SendPlan plan, Span<byte> datagram)
+    {
+        if (!_probes.TryTake(out _, out ulong data) || !TryBeginOneRtt(plan, datagram))
+            return default;
+        var writer = new WireWriter(datagram[_open.PayloadStart..^PacketBuilder.TagLength]);
+        new PathChallengeFrame(data).Write(ref writer);
+        _open.Frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, plan.Path.Id.Value, 0, 0));
+        _open.IsAckEliciting = true;
+        _open.PayloadEnd += writer.Position;
+        int length = _packets.Finish(datagram, _open, plan.Path, plan.Path.Space);
+        _log.OnOffPathSent(now, plan, _open, length);
+        return new BuiltDatagram(length, false, false, IsOneRttOnly: false);
+    }
+
     private BuiltDatagram BuildClose(Instant now, in SendPlan plan, Span<byte> datagram, ConnectionState state)
     {
         int start = 0;
@@ -146,19 +174,20 @@ internal sealed class DatagramBuilder
         {
             // RFC 9000 §10.2.3: at every level the peer may have keys for; once the handshake is confirmed that is the last one.
             if (!_keys.Has(level) || (state.IsConfirmed && level != EncryptionLevel.Application)
-                || !_packets.TryBegin(datagram, start, level, _spaces.Find(level, plan.Path)!, plan.Path.RemoteIds.Active, _open))
+                || _spaces.Find(level, plan.Path) is not { } space
+                || !_packets.TryBegin(datagram, start, level, space, plan.Path.RemoteIds.Active, _open))
                 continue;
             if (datagram.Length - _open.PayloadStart - PacketBuilder.TagLength < CloseLengthMin)
                 break;
             WireWriter writer = new(datagram[_open.PayloadStart..^PacketBuilder.TagLength]);
-            FrameFiller.WriteAck(now, ref writer, _open, _spaces.Find(level, plan.Path)!);
+            _filler.WriteAcks(now, ref writer, _open, plan.Path, space);
             FrameFiller.WriteClose(ref writer, level, state.CloseToSend!);
             _open.PayloadEnd += writer.Position;
             hasInitial |= level == EncryptionLevel.Initial;
             bool isLast = level == EncryptionLevel.Application || !HasLaterKeys(level);
             if (isLast && hasInitial && _side == Side.Client)
                 PacketBuilder.PadTo(datagram, _open, Math.Min(MtuDiscovery.BaseSize, datagram.Length));
-            start = _packets.Finish(datagram, _open, plan.Path, _spaces.Find(level, plan.Path)!);
+            start = _packets.Finish(datagram, _open, plan.Path, space);
             _log.OnCloseSent(now, plan, _open, start - _open.Start);
         }
 

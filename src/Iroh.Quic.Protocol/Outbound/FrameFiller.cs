@@ -26,6 +26,9 @@ internal sealed class FrameFiller
     private readonly DatagramQueue _datagrams;
     private readonly PendingFrames _pending;
     private readonly ObservedAddresses _observed;
+    private readonly PathTable _paths;
+    private readonly PathIdSupply _supply;
+    private readonly PathFrames _pathFrames;
     private readonly RandomSource _random;
 
     public FrameFiller(
@@ -34,8 +37,12 @@ internal sealed class FrameFiller
         DatagramQueue datagrams,
         PendingFrames pending,
         ObservedAddresses observed,
+        PathTable paths,
+        PathIdSupply supply,
+        PathFrames pathFrames,
         RandomSource random)
     {
+        (_paths, _supply, _pathFrames) = (paths, supply, pathFrames);
         _crypto = crypto;
         _streams = streams;
         _datagrams = datagrams;
@@ -47,10 +54,11 @@ internal sealed class FrameFiller
     /// <summary>Whether anything but acknowledgements waits at this level, on this path.</summary>
     public bool HasData(EncryptionLevel level, Path path)
     {
-        if (_crypto.HasDataToSend(level))
-            return true;
-        return level == EncryptionLevel.Application
-            && (_streams.HasPendingFrames || _datagrams.HasPendingFrames || HasControl(path));
+        if (level != EncryptionLevel.Application)
+            return _crypto.HasDataToSend(level);
+        return (path.CarriesData && (_streams.HasPendingFrames || HasDatagram(path)))
+            || (path.CarriesControl && HasSharedControl())
+            || HasControl(path);
     }
 
     /// <summary>Bytes of frames that a full 1-RTT packet on the path has room for, whatever its packet number.</summary>
@@ -66,16 +74,20 @@ internal sealed class FrameFiller
     /// <param name="withData">Whether congestion control allows more than acknowledgements.</param>
     public void Fill(Instant now, ref WireWriter writer, OpenPacket packet, Path path, PacketNumberSpace space, bool withData)
     {
-        WriteAck(now, ref writer, packet, space);
+        WriteAcks(now, ref writer, packet, path, space);
         if (!withData)
             return;
         int before = packet.Frames.Count;
-        _crypto.WriteFrames(packet.Level, ref writer, packet.Frames);
-        if (packet.Level == EncryptionLevel.Application)
+        if (packet.Level != EncryptionLevel.Application)
+        {
+            _crypto.WriteFrames(packet.Level, ref writer, packet.Frames);
+        }
+        else
         {
             WriteControl(ref writer, packet.Frames, path);
-            _datagrams.WriteFrames(ref writer, PacketSpace(path), packet.Frames);
-            _streams.WriteFrames(ref writer, packet.Frames);
+            int ofPath = packet.Frames.Count;
+            WriteShared(ref writer, packet, path);
+            packet.HoldsData = packet.Frames.Count > ofPath;
         }
 
         // RFC 9002 §6.2.4: a probe is ack-eliciting; what it repeats was queued before, and if there was nothing, PING will do.
@@ -95,8 +107,40 @@ internal sealed class FrameFiller
         frames.Add(new SentFrame(SentFrameKind.Ping, false, 0, 0, 0));
     }
 
-    /// <summary>Writes an ACK of everything received, if there is anything that is not yet acknowledged.</summary>
-    public static void WriteAck(Instant now, ref WireWriter writer, OpenPacket packet, PacketNumberSpace space)
+    /// <summary>Whether a path other than this one waits for an ACK that cannot leave there.</summary>
+    public bool IsAckDueElsewhere(Instant now, Path than)
+    {
+        for (int i = 0; i < _paths.Count; i++)
+        {
+            if (_paths[i] != than && _paths[i].IsMute && _paths[i].Space.Acks.IsAckDue(now))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Writes an ACK of everything received, if there is anything that is not yet acknowledged; with those of paths that cannot send
+    /// theirs, unless this one cannot be relied on itself.
+    /// </summary>
+    public void WriteAcks(Instant now, ref WireWriter writer, OpenPacket packet, Path path, PacketNumberSpace space)
+    {
+        if (packet.Level != EncryptionLevel.Application || _paths.Count == 1)
+        {
+            WriteAck(now, ref writer, packet, path, space);
+            return;
+        }
+
+        if (path.CarriesControl || !path.IsMute)
+            WriteAck(now, ref writer, packet, path, space);
+        for (int i = 0; i < _paths.Count && path.CarriesControl; i++)
+        {
+            if (_paths[i] != path && _paths[i].IsMute)
+                WriteAck(now, ref writer, packet, _paths[i], _paths[i].Space);
+        }
+    }
+
+    private void WriteAck(Instant now, ref WireWriter writer, OpenPacket packet, Path path, PacketNumberSpace space)
     {
         ReceivedPackets received = space.Received;
         if ((!space.Acks.ShouldBundle && !space.Acks.IsAckDue(now)) || received.Ranges.IsEmpty)
@@ -104,10 +148,15 @@ internal sealed class FrameFiller
         ReadOnlySpan<PacketNumberRange> ranges = received.Ranges;
         EcnCounts counts = received.EcnCounts;
         ulong delay = AckFrame.EncodeDelay(now - received.LargestReceivedAt, TransportParameterSet.DefaultAckDelayExponent);
-        if (!AckFrame.TryWrite(ref writer, ranges, delay, counts == default ? null : counts, out _))
+        EcnCounts? ecn = counts == default ? null : counts;
+        bool isOfPath = packet.Level == EncryptionLevel.Application && _supply.IsMultipath;
+        if (!(isOfPath
+            ? PathAckFrame.TryWrite(ref writer, path.Id, ranges, delay, ecn, out _)
+            : AckFrame.TryWrite(ref writer, ranges, delay, ecn, out _)))
             return;
+        space.Acks.OnAckSent();
         packet.ContainsAck = true;
-        packet.Frames.Add(new SentFrame(SentFrameKind.Ack, false, (ulong)packet.Level, ranges[0].Last.Value, 0));
+        packet.Frames.Add(new SentFrame(SentFrameKind.Ack, false, (ulong)packet.Level, ranges[0].Last.Value, path.Id.Value));
     }
 
     /// <summary>Writes CONNECTION_CLOSE as the level allows it, its reason cut to what fits.</summary>
@@ -143,11 +192,61 @@ internal sealed class FrameFiller
 
     private const int PathFrameLength = 9;
 
+    // What concerns this path alone.
     private bool HasControl(Path path) =>
-        _pending.HandshakeDone || path.WantsPing || path.Current.Validator.WantsChallenge
-        || path.Responses.IsOwedOn(path.Current.Address)
-        || _observed.IsReportOwed(path.Observations, path.Current.Address.Remote)
-        || path.RemoteIds.TryGetRetirement(out _) || path.LocalIds.TryGetAnnouncement(out _);
+        !path.IsAbandoned
+        && (path.WantsPing || path.Current.Validator.WantsChallenge || path.Responses.IsOwedOn(path.Current.Address)
+            || _observed.IsReportOwed(path.Observations, path.Current.Address.Remote));
+
+    // What may go out on any path.
+    private bool HasSharedControl() =>
+        _pending.HandshakeDone || _crypto.HasDataToSend(EncryptionLevel.Application) || _pathFrames.HasPending;
+
+    private void WriteControl(ref WireWriter writer, SentFrameList frames, Path path)
+    {
+        if (path.IsAbandoned)
+            return;
+        WritePathValidation(ref writer, frames, path, path.Current, path.Current.Address);
+        WriteReport(ref writer, frames, path);
+    }
+
+    private void WriteShared(ref WireWriter writer, OpenPacket packet, Path path)
+    {
+        if (path.CarriesControl)
+        {
+            _crypto.WriteFrames(EncryptionLevel.Application, ref writer, packet.Frames);
+            if (_pending.HandshakeDone && writer.Remaining >= 1)
+            {
+                writer.WriteVarInt(FrameType.HandshakeDone);
+                _pending.HandshakeDone = false;
+                packet.Frames.Add(new SentFrame(SentFrameKind.HandshakeDone, false, 0, 0, 0));
+            }
+
+            _pathFrames.Write(ref writer, packet.Frames);
+        }
+
+        if (!path.CarriesData)
+            return;
+        _datagrams.WriteFrames(ref writer, LargestPacketSpace(), packet.Frames);
+        _streams.WriteFrames(ref writer, packet.Frames);
+    }
+
+    private bool HasDatagram(Path path) =>
+        _datagrams.HasPendingFrames
+        && (_paths.Count == 1 || _datagrams.NextFrameLength <= PacketSpace(path) || _datagrams.NextFrameLength > LargestPacketSpace());
+
+    // A datagram that is too large for this path may still fit another that carries data.
+    private int LargestPacketSpace()
+    {
+        int largest = 0;
+        for (int i = 0; i < _paths.Count; i++)
+        {
+            if (_paths[i].CarriesData)
+                largest = Math.Max(largest, PacketSpace(_paths[i]));
+        }
+
+        return largest;
+    }
 
     private void WriteReport(ref WireWriter writer, SentFrameList frames, Path path)
     {
@@ -157,32 +256,5 @@ internal sealed class FrameFiller
         report.Write(ref writer);
         _observed.OnReportSent(path.Observations, report);
         frames.Add(new SentFrame(SentFrameKind.ObservedAddress, false, path.Id.Value, report.SequenceNumber, 0));
-    }
-
-    private void WriteControl(ref WireWriter writer, SentFrameList frames, Path path)
-    {
-        WritePathValidation(ref writer, frames, path, path.Current, path.Current.Address);
-        if (_pending.HandshakeDone && writer.Remaining >= 1)
-        {
-            writer.WriteVarInt(FrameType.HandshakeDone);
-            _pending.HandshakeDone = false;
-            frames.Add(new SentFrame(SentFrameKind.HandshakeDone, false, 0, 0, 0));
-        }
-
-        WriteReport(ref writer, frames, path);
-
-        while (path.RemoteIds.TryGetRetirement(out RetireConnectionIdFrame retirement) && writer.Remaining >= retirement.EncodedLength)
-        {
-            retirement.Write(ref writer);
-            path.RemoteIds.OnRetirementSent(retirement.SequenceNumber);
-            frames.Add(new SentFrame(SentFrameKind.RetireConnectionId, false, path.Id.Value, retirement.SequenceNumber, 0));
-        }
-
-        while (path.LocalIds.TryGetAnnouncement(out NewConnectionIdFrame issued) && writer.Remaining >= issued.EncodedLength)
-        {
-            issued.Write(ref writer);
-            path.LocalIds.OnAnnouncementSent(issued.SequenceNumber);
-            frames.Add(new SentFrame(SentFrameKind.NewConnectionId, false, path.Id.Value, issued.SequenceNumber, 0));
-        }
     }
 }

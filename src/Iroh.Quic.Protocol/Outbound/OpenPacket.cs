@@ -31,6 +31,9 @@ internal sealed class OpenPacket
     /// <summary>Whether it contains a frame that asks for an acknowledgement (RFC 9002 §2).</summary>
     public bool IsAckEliciting { get; set; }
 
+    /// <summary>Whether it contains data or control frames that the peer waits for.</summary>
+    public bool HoldsData { get; set; }
+
     /// <summary>Whether an ACK frame is in it.</summary>
     public bool ContainsAck { get; set; }
 

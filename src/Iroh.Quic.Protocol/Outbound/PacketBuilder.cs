@@ -63,7 +63,7 @@ internal sealed class PacketBuilder
         packet.Number = number;
         packet.PayloadEnd = packet.PayloadStart;
         packet.Frames.Clear();
-        packet.IsAckEliciting = packet.ContainsAck = packet.IsPadded = false;
+        packet.IsAckEliciting = packet.HoldsData = packet.ContainsAck = packet.IsPadded = false;
         return true;
     }
 

@@ -15,6 +15,9 @@ internal enum SendKind
     /// <summary>PATH_RESPONSE or PATH_CHALLENGE to an address that the path does not use.</summary>
     OffPath,
 
+    /// <summary>A PATH_CHALLENGE alone, to an address that no path uses.</summary>
+    OffPathProbe,
+
     /// <summary>Acknowledgements, data, probes: whatever the levels have.</summary>
     Packets,
 

@@ -17,9 +17,12 @@ internal sealed class SendScheduler
     private readonly PathTable _paths;
     private readonly PacketSpaces _spaces;
     private readonly FrameFiller _filler;
+    private readonly OffPathProbes _probes;
 
-    public SendScheduler(ConnectionState state, ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler)
+    public SendScheduler(
+        ConnectionState state, ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler, OffPathProbes probes)
     {
+        _probes = probes;
         _state = state;
         _keys = keys;
         _paths = paths;
@@ -34,9 +37,14 @@ internal sealed class SendScheduler
     {
         if (!_state.IsOpen)
             return _state.OwesClose ? PlanClose(space) : default;
+        DataPaths.Choose(_paths);
+        if (_probes.Count > 0 && PlanProbe(space) is { Kind: not SendKind.Nothing } probe)
+            return probe;
         for (int i = 0; i < _paths.Count; i++)
         {
             Path path = _paths[i];
+            if (!path.RemoteIds.HasActive || (path.IsAbandoned && !path.CarriesControl))
+                continue;
             SendPlan plan = PlanOffPath(path, space);
             if (plan.Kind == SendKind.Nothing)
                 plan = PlanOnPath(now, path, space);
@@ -49,9 +57,23 @@ internal sealed class SendScheduler
 
     private SendPlan PlanClose(int space)
     {
-        Path path = _paths.First;
-        int size = SizeMax(path.Current, MtuDiscovery.BaseSize, space);
-        return size == 0 ? default : new SendPlan(SendKind.Close, path, path.Current, path.Current.Address, size, WithData: false);
+        for (int i = 0; i < _paths.Count; i++)
+        {
+            Path path = _paths[i];
+            int size = path.OwesClose && path.RemoteIds.HasActive ? SizeMax(path.Current, MtuDiscovery.BaseSize, space) : 0;
+            if (size > 0)
+                return new SendPlan(SendKind.Close, path, path.Current, path.Current.Address, size, WithData: false);
+        }
+
+        return default;
+    }
+
+    private SendPlan PlanProbe(int space)
+    {
+        if (!_state.IsConfirmed || !OffPathProbes.TryFindCarrier(_paths, out Path? carrier))
+            return default;
+        var address = new FourTuple(default, _probes.Next);
+        return new SendPlan(SendKind.OffPathProbe, carrier, null, address, Math.Min(MtuDiscovery.BaseSize, space), WithData: true);
     }
 
     private SendPlan PlanOffPath(Path path, int space)
@@ -80,7 +102,7 @@ internal sealed class SendScheduler
             bool hasLevelData = _filler.HasData(level, path);
             if (level != EncryptionLevel.Application && hasLevelData)
                 LetHandshakePass(numbers, recovery);
-            isAckDue |= numbers.Acks.IsAckDue(now);
+            isAckDue |= IsAckDue(now, path, level, numbers);
             isProbe |= numbers.ProbesPending > 0;
             hasData |= hasLevelData;
         }
@@ -92,6 +114,14 @@ internal sealed class SendScheduler
         if (isAckDue || isProbe || mayData)
             return new SendPlan(SendKind.Packets, path, path.Current, path.Current.Address, size, mayData, recovery.Ecn.Mark);
         return PlanMtuProbe(now, path, space);
+    }
+
+    private bool IsAckDue(Instant now, Path path, EncryptionLevel level, PacketNumberSpace numbers)
+    {
+        if (level != EncryptionLevel.Application || _paths.Count == 1)
+            return numbers.Acks.IsAckDue(now);
+        return ((path.CarriesControl || !path.IsMute) && numbers.Acks.IsAckDue(now))
+            || (path.CarriesControl && _filler.IsAckDueElsewhere(now, path));
     }
 
     // A window full of 1-RTT packets, which the peer cannot read before the handshake is complete, must not hold up what completes it:

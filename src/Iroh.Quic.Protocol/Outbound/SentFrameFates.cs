@@ -14,9 +14,14 @@ internal sealed class SentFrameFates
     private readonly StreamTable _streams;
     private readonly PendingFrames _pending;
     private readonly PacketSpaces _spaces;
+    private readonly PathTable _paths;
+    private readonly PathFrames _pathFrames;
 
-    public SentFrameFates(CryptoStreams crypto, StreamTable streams, PendingFrames pending, PacketSpaces spaces)
+    public SentFrameFates(
+        CryptoStreams crypto, StreamTable streams, PendingFrames pending, PacketSpaces spaces, PathTable paths, PathFrames pathFrames)
     {
+        _paths = paths;
+        _pathFrames = pathFrames;
         _crypto = crypto;
         _streams = streams;
         _pending = pending;
@@ -31,13 +36,13 @@ internal sealed class SentFrameFates
             switch (frame.Kind)
             {
                 case SentFrameKind.Ack:
-                    _spaces.Find((EncryptionLevel)frame.Id, path)?.OnAckAcknowledged(new PacketNumber(frame.A));
+                    FindAcknowledged(frame, path)?.OnAckAcknowledged(new PacketNumber(frame.A));
                     break;
                 case SentFrameKind.Crypto:
                     _crypto.OnFrameAcknowledged(frame);
                     break;
-                case SentFrameKind.RetireConnectionId:
-                    path.RemoteIds.OnRetirementAcknowledged(frame.A);
+                case SentFrameKind.RetireConnectionId or SentFrameKind.PathAbandon:
+                    _pathFrames.OnAcknowledged(frame);
                     break;
                 case SentFrameKind.Stream or SentFrameKind.ResetStream or SentFrameKind.StopSending or SentFrameKind.MaxData
                     or SentFrameKind.MaxStreamData or SentFrameKind.MaxStreams or SentFrameKind.StreamsBlocked:
@@ -60,11 +65,9 @@ internal sealed class SentFrameFates
                 case SentFrameKind.HandshakeDone:
                     _pending.HandshakeDone = true;
                     break;
-                case SentFrameKind.NewConnectionId:
-                    path.LocalIds.OnAnnouncementLost(frame.A);
-                    break;
-                case SentFrameKind.RetireConnectionId:
-                    path.RemoteIds.OnRetirementLost(frame.A);
+                case SentFrameKind.NewConnectionId or SentFrameKind.RetireConnectionId
+                    or (>= SentFrameKind.PathAbandon and <= SentFrameKind.PathCidsBlocked):
+                    _pathFrames.OnLost(frame);
                     break;
                 case SentFrameKind.ObservedAddress:
                     path.Observations.OnReportLost(frame.A);
@@ -75,5 +78,14 @@ internal sealed class SentFrameFates
                     break;
             }
         }
+    }
+
+    // The ACK of a path's packets may have travelled on another path.
+    private PacketNumberSpace? FindAcknowledged(in SentFrame frame, Path sentOn)
+    {
+        var level = (EncryptionLevel)frame.Id;
+        if (level != EncryptionLevel.Application)
+            return _spaces.Find(level, sentOn);
+        return _paths.TryFindPath(new PathId((uint)frame.B), out Path? path) ? path.Space : null;
     }
 }

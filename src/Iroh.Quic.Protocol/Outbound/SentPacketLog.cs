@@ -11,14 +11,9 @@ internal sealed class SentPacketLog
     /// <summary>No 4-tuple: what becomes of packets sent to other addresses touches no path's measurements (RFC 9000 §9.4).</summary>
     private const int NoGeneration = -1;
 
-    private readonly PacketSpaces _spaces;
     private readonly TraceSink? _trace;
 
-    public SentPacketLog(PacketSpaces spaces, TraceSink? trace)
-    {
-        _spaces = spaces;
-        _trace = trace;
-    }
+    public SentPacketLog(TraceSink? trace) => _trace = trace;
 
     /// <summary>Packets sealed so far.</summary>
     public ulong PacketsSent { get; private set; }
@@ -32,6 +27,8 @@ internal sealed class SentPacketLog
             flags |= SentPacketFlags.AckEliciting;
         if (packet.IsAckEliciting || packet.IsPadded)
             flags |= SentPacketFlags.InFlight;
+        if (packet.HoldsData)
+            flags |= SentPacketFlags.Data;
         if (plan.Kind == SendKind.MtuProbe)
             flags |= SentPacketFlags.MtuProbe;
         if (plan.Ecn == EcnCodepoint.Ect0)
@@ -53,8 +50,6 @@ internal sealed class SentPacketLog
 
     private void Note(Instant now, in SendPlan plan, OpenPacket packet, int size)
     {
-        if (packet.ContainsAck)
-            _spaces.Find(packet.Level, plan.Path)!.Acks.OnAckSent();
         PacketsSent++;
         _trace?.PacketSent(now, packet.Level, plan.Path.Id, packet.Number, size);
     }

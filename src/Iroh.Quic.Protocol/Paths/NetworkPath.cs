@@ -25,6 +25,9 @@ internal sealed class NetworkPath
     /// <summary>Whether the peer receives there.</summary>
     public PathValidator Validator { get; }
 
+    /// <summary>The local address may be gone: the network chooses another one.</summary>
+    public void ForgetLocal() => Address = Address with { Local = default };
+
     /// <summary>
     /// Whether a datagram came on this path. Only the peer's address tells: this end's own may be unknown to the socket, and changes
     /// under it without harm.

@@ -1,5 +1,6 @@
 using Iroh.Quic.Protocol.AddressDiscovery;
 using Iroh.Quic.Protocol.ConnectionIds;
+using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Recovery;
@@ -25,9 +26,10 @@ internal sealed class Path
     /// A peer that has moved may send nothing but short acknowledgements, of which three times the length must do for a challenge and an
     /// acknowledgement in return: that is less than this many bytes.
     /// </summary>
-    private const int MigratedDatagramMin = 80;
+    public const int MigratedDatagramMin = 80;
 
     private int _nextGeneration;
+    private ulong _peerStatusSequence;
 
     public Path(
         PathId id, NetworkPath current, PacketNumberSpace space, LossDetector loss, LocalIds localIds, RemoteIds remoteIds)
@@ -40,6 +42,60 @@ internal sealed class Path
         RemoteIds = remoteIds;
         _nextGeneration = current.Recovery.Generation + 1;
     }
+
+    /// <summary>How this end uses the path.</summary>
+    public PathStatus Status { get; set; }
+
+    /// <summary>Counts this end's statuses; the first that is announced has 1.</summary>
+    public ulong StatusSequence { get; set; }
+
+    /// <summary>Whether the status has to be announced.</summary>
+    public bool IsStatusPending { get; set; }
+
+    /// <summary>How the peer uses the path, as far as it has said.</summary>
+    public PathStatus? PeerStatus { get; private set; }
+
+    /// <summary>Whether it was validated at some time, or was the handshake's: only such a path carries data.</summary>
+    public bool IsOpened { get; set; }
+
+    /// <summary>Whether an end has given it up. It still acknowledges what arrives, until it is forgotten.</summary>
+    public bool IsAbandoned { get; set; }
+
+    /// <summary>Whether the peer has acknowledged the PATH_ABANDON that told it so.</summary>
+    public bool IsAbandonAcknowledged { get; set; }
+
+    /// <summary>Whether data in flight went unanswered for so long that other paths carry it.</summary>
+    public bool IsSilent { get; set; }
+
+    /// <summary>When the peer last acknowledged something that was sent on the path.</summary>
+    public Instant LastAnsweredAt { get; set; }
+
+    /// <summary>Whether it has done so since the path became silent.</summary>
+    public bool HasAnswered { get; set; }
+
+    /// <summary>Whether data may go out here now: <see cref="DataPaths"/> chooses.</summary>
+    public bool CarriesData { get; set; }
+
+    /// <summary>Whether control frames that belong to no path may go out here now: <see cref="DataPaths"/> chooses.</summary>
+    public bool CarriesControl { get; set; }
+
+    /// <summary>Whether a CONNECTION_CLOSE is owed here.</summary>
+    public bool OwesClose { get; set; }
+
+    /// <summary>Which stateless reset the endpoint knows to end the connection.</summary>
+    public ResetTokenRoute ResetToken { get; } = new();
+
+    /// <summary>Bytes of UDP payload sent.</summary>
+    public ulong BytesSent { get; set; }
+
+    /// <summary>Bytes of datagrams received with packets of the path that authenticated.</summary>
+    public ulong BytesReceived { get; set; }
+
+    /// <summary>Packets declared lost.</summary>
+    public ulong PacketsLost { get; set; }
+
+    /// <summary>Their bytes.</summary>
+    public ulong BytesLost { get; set; }
 
     /// <summary>The path id.</summary>
     public PathId Id { get; }
@@ -76,6 +132,46 @@ internal sealed class Path
 
     /// <summary>The probe timeout of application data without backoff (RFC 9002 §6.2.1).</summary>
     public TimeSpan ProbeTimeout => Loss.ProbeTimeoutPeriod(Current.Recovery);
+
+    /// <summary>
+    /// Whether the path's acknowledgements are better sent on another: nothing may leave here, or what left lately was not answered.
+    /// </summary>
+    public bool IsMute => IsAbandoned || IsSilent || !RemoteIds.HasActive || Current.Recovery.Amplification.IsExhausted;
+
+    /// <summary>What an application may know of the path.</summary>
+    public PathSnapshot Snapshot()
+    {
+        PathRecovery recovery = Current.Recovery;
+        return new PathSnapshot
+        {
+            Id = Id,
+            Address = Current.Address,
+            Status = Status,
+            PeerStatus = PeerStatus,
+            IsValidated = Current.Validator.IsValidated,
+            IsSilent = IsSilent,
+            CarriesData = CarriesData,
+            SmoothedRtt = recovery.Rtt.Smoothed,
+            MinRtt = recovery.Rtt.Min,
+            Mtu = recovery.Mtu.Current,
+            CongestionWindow = recovery.Congestion.Window,
+            BytesInFlight = recovery.Congestion.BytesInFlight,
+            BytesSent = BytesSent,
+            BytesReceived = BytesReceived,
+            BytesLost = BytesLost,
+            PacketsLost = PacketsLost,
+        };
+    }
+
+    /// <summary>PATH_STATUS arrived; false if a later one was there before.</summary>
+    public bool SetPeerStatus(PathStatus status, ulong sequence)
+    {
+        if (sequence <= _peerStatusSequence)
+            return false;
+        _peerStatusSequence = sequence;
+        PeerStatus = status;
+        return true;
+    }
 
     /// <summary>
     /// The peer has moved to another address (RFC 9000 §9.3). With the same IP address the way there is taken to be the same, so what was

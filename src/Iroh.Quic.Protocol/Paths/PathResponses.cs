@@ -80,6 +80,9 @@ internal sealed class PathResponses
         return false;
     }
 
+    /// <summary>Nothing is answered any more: the path was given up.</summary>
+    public void Clear() => Count = 0;
+
     private void RemoveAt(int index)
     {
         Array.Copy(_pending, index + 1, _pending, index, Count - index - 1);

@@ -66,6 +66,9 @@ internal sealed class AckScheduler
             _deadline = Instant.Min(_deadline, now + MaxAckDelay);
     }
 
+    /// <summary>Has an ACK of what is unreported sent at once: its path is given up (draft-ietf-quic-multipath-21 §3.4).</summary>
+    public void Flush() => _isDue |= _ackEliciting > 0;
+
     /// <summary>An ACK frame with all ranges was written into a packet.</summary>
     public void OnAckSent()
     {

@@ -8,7 +8,9 @@ internal enum SentFrameKind : byte
     /// <summary>PING, and everything else whose loss needs no repair.</summary>
     Ping,
 
-    /// <summary>An ACK: Id = encryption level, A = largest packet number it acknowledged. When it arrives, older received ranges can go.</summary>
+    /// <summary>
+    /// An ACK: Id = encryption level, A = largest packet number it acknowledged, B = path id. When it arrives, older received ranges can go.
+    /// </summary>
     Ack,
 
     /// <summary>CRYPTO: Id = encryption level, A = offset, B = length.</summary>
@@ -67,6 +69,21 @@ internal enum SentFrameKind : byte
 
     /// <summary>REACH_OUT: A = round, B = place of the address in the round.</summary>
     ReachOut,
+
+    /// <summary>PATH_ABANDON: Id = path id.</summary>
+    PathAbandon,
+
+    /// <summary>PATH_STATUS_AVAILABLE or PATH_STATUS_BACKUP: Id = path id, A = sequence number. Only the newest is repaired.</summary>
+    PathStatus,
+
+    /// <summary>MAX_PATH_ID: A = limit.</summary>
+    MaxPathId,
+
+    /// <summary>PATHS_BLOCKED: A = limit. Repaired while the limit stands.</summary>
+    PathsBlocked,
+
+    /// <summary>PATH_CIDS_BLOCKED: Id = path id. Repaired while there is no id.</summary>
+    PathCidsBlocked,
 }
 
 /// <summary>

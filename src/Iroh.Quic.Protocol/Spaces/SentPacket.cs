@@ -20,6 +20,9 @@ internal enum SentPacketFlags : byte
 
     /// <summary>Left with ECT(0) in its IP header (RFC 9000 §13.4).</summary>
     EctMarked = 8,
+
+    /// <summary>Holds what the peer waits for: application data or control frames, not only probes of the path.</summary>
+    Data = 16,
 }
 
 /// <summary>One sent packet, as loss detection keeps it (RFC 9002 §A.1.1).</summary>
@@ -45,4 +48,7 @@ internal readonly record struct SentPacket(
 
     /// <summary>Whether it left with ECT(0).</summary>
     public bool IsEctMarked => (Flags & SentPacketFlags.EctMarked) != 0;
+
+    /// <summary>Whether it holds what the peer waits for.</summary>
+    public bool HoldsData => (Flags & SentPacketFlags.Data) != 0;
 }

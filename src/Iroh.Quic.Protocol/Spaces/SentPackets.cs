@@ -46,6 +46,12 @@ internal sealed class SentPackets
     /// <summary>Ack-eliciting packets neither acknowledged nor lost; while there are any, a probe timeout runs.</summary>
     public int AckElicitingOutstanding { get; private set; }
 
+    /// <summary>Packets with data neither acknowledged nor lost.</summary>
+    public int DataOutstanding { get; private set; }
+
+    /// <summary>When <see cref="DataOutstanding"/> last rose from zero; undefined before.</summary>
+    public Instant DataOutstandingSince { get; private set; }
+
     /// <summary>When the last ack-eliciting packet was sent (<c>time_of_last_ack_eliciting_packet</c>); undefined before the first.</summary>
     public Instant LastAckElicitingSentAt { get; private set; }
 
@@ -64,6 +70,8 @@ internal sealed class SentPackets
         {
             AckElicitingOutstanding++;
             LastAckElicitingSentAt = packet.SentAt;
+            if (packet.HoldsData && DataOutstanding++ == 0)
+                DataOutstandingSince = packet.SentAt;
         }
         else if (!packet.IsInFlight && !MakeRoomForAckOnly())
         {
@@ -136,7 +144,7 @@ internal sealed class SentPackets
     public void Clear()
     {
         _first = _end;
-        Outstanding = AckElicitingOutstanding = _ackOnly = 0;
+        Outstanding = AckElicitingOutstanding = DataOutstanding = _ackOnly = 0;
     }
 
     /// <summary>Bytes of outstanding in-flight packets of one 4-tuple. Walks all of them: for rare occasions only.</summary>
@@ -162,9 +170,14 @@ internal sealed class SentPackets
         entry.State = state;
         Outstanding--;
         if (entry.Packet.IsAckEliciting)
+        {
             AckElicitingOutstanding--;
+            DataOutstanding -= entry.Packet.HoldsData ? 1 : 0;
+        }
         else if (!entry.Packet.IsInFlight)
+        {
             _ackOnly--;
+        }
     }
 
     /// <summary>Counts one more ACK-only packet, forgetting the oldest if there are too many; false if the new one is to be forgotten.</summary>

@@ -8,6 +8,9 @@ internal enum ConnectionTimer
 
     /// <summary>The end of the closing or draining state (RFC 9000 §10.2).</summary>
     Drain,
+
+    /// <summary>All paths were given up and no new one has come (draft-ietf-quic-multipath-21 §3.4).</summary>
+    NoPath,
 }
 
 /// <summary>The timers each path has.</summary>
@@ -30,4 +33,10 @@ internal enum PathTimer
 
     /// <summary>Nothing was sent or received for the keep-alive interval.</summary>
     KeepAlive,
+
+    /// <summary>Nothing arrived on the path for its idle timeout.</summary>
+    Idle,
+
+    /// <summary>Data went unanswered for so long that other paths are to carry it.</summary>
+    Silence,
 }

@@ -75,7 +75,9 @@ public sealed class SimulatedEndpoint
         switch (route.Destination)
         {
             case DatagramDestination.Connection:
-                SimulatedConnection connection = Connections.Find(c => c.Handle == route.Handle)!;
+                // A test may have taken the connection away: an end that has died.
+                if (Connections.Find(c => c.Handle == route.Handle) is not { } connection)
+                    break;
                 connection.Connection.HandleDatagram(_network.Now, path, datagram.Ecn, bytes);
                 Drain(connection);
                 break;
