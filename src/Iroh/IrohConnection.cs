@@ -1,23 +1,9 @@
-using System.Net;
 using System.Text;
 using Iroh.Base;
 using Iroh.Quic;
 using Iroh.Quic.Protocol.Connections;
 
 namespace Iroh;
-
-/// <summary>How the packets of a connection travel.</summary>
-public enum IrohPathKind
-{
-    /// <summary>UDP straight to the peer.</summary>
-    Direct,
-}
-
-/// <summary>The way that a connection's packets take at the moment.</summary>
-/// <param name="Kind">How they travel.</param>
-/// <param name="Remote">The peer's address.</param>
-/// <param name="RoundTripTime">The smoothed round trip time of acknowledged packets.</param>
-public sealed record IrohPath(IrohPathKind Kind, IPEndPoint Remote, TimeSpan RoundTripTime);
 
 /// <summary>
 /// A connection to an endpoint that has proved to own its id. All members may be used from any thread, several calls at once.
@@ -48,7 +34,7 @@ public sealed class IrohConnection : IAsyncDisposable
     public TimeSpan HandshakeDuration => _quic.HandshakeDuration;
 
     /// <summary>The way that packets take now.</summary>
-    public IrohPath Path => new(IrohPathKind.Direct, _quic.RemoteEndPoint, _quic.Statistics.SmoothedRtt);
+    public IrohPath Path => new(IrohPathKind.Direct, TransportAddress.Ip(_quic.RemoteEndPoint), _quic.Statistics.SmoothedRtt, IsSelected: true);
 
     /// <summary>Counters and measurements at this moment.</summary>
     public ConnectionStatistics Statistics => _quic.Statistics;

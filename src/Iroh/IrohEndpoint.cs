@@ -1,9 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 using System.Text;
+using Iroh.Addressing;
 using Iroh.Base;
+using Iroh.Dialling;
+using Iroh.Dns;
 using Iroh.LocalAddresses;
+using Iroh.Lookup;
 using Iroh.Quic;
 
 namespace Iroh;
@@ -16,29 +19,30 @@ public sealed class IrohEndpoint : IAsyncDisposable
 {
     private readonly IrohEndpointOptions _options;
     private readonly QuicEndpoint _quic;
+    private readonly OwnAddress _address;
     private readonly NetworkMonitor _monitor;
-    private readonly Lock _addressing = new();
-    private readonly SortedSet<TransportAddress> _external = [];
+    private readonly LookupSet _lookups;
+    private readonly Dialler _dialler;
     private readonly Lazy<Task> _disposal;
-    private EndpointAddress _address;
-    private TaskCompletionSource _addressChanged = NewSignal();
-    private bool _isClosed;
 
     private IrohEndpoint(IrohEndpointOptions options, QuicEndpoint quic)
     {
         _options = options;
         _quic = quic;
-        _external.UnionWith(options.ExternalAddresses.Select(TransportAddress.Ip));
-        _address = SelectAddress();
-        _monitor = new NetworkMonitor(_ => RefreshAddress());
+        _lookups = new LookupSet(options.AddressLookups);
+        _dialler = new Dialler(Id, quic, new RemoteBook(), null, _lookups, options.ConnectTimeout);
+        _address = new OwnAddress(
+            Id, quic.LocalEndPoints, IsV4PortFixed(options), options.ExternalAddresses, NetworkInterfaces.List(), OnAddressChanged);
+        _monitor = new NetworkMonitor(change => _address.SetInterfaces(change.After.Addresses));
         _disposal = new Lazy<Task>(CloseOnceAsync);
+        OnAddressChanged(_address.Current);
     }
 
     /// <summary>The id by which others dial this endpoint.</summary>
     public EndpointId Id => _options.SecretKey.PublicKey;
 
     /// <summary>The id with the addresses under which the endpoint is thought to be reachable now.</summary>
-    public EndpointAddress Address => Volatile.Read(ref _address);
+    public EndpointAddress Address => _address.Current;
 
     /// <summary><see cref="Address"/> as a string to hand around.</summary>
     public EndpointTicket Ticket => new(Address);
@@ -57,7 +61,8 @@ public sealed class IrohEndpoint : IAsyncDisposable
     }
 
     /// <summary>Dials an endpoint and completes when it has proved its id.</summary>
-    /// <param name="address">Whom, and where they may be: the first packets go to all addresses at once.</param>
+    /// <param name="address">Whom, and where they may be: the first packets go to all addresses at once. A bare id will do where a look-up
+    /// service knows it.</param>
     /// <param name="applicationProtocol">What to speak (ALPN), 1 to 255 bytes of UTF-8.</param>
     /// <param name="cancellationToken">Gives the attempt up.</param>
     /// <exception cref="IrohConnectException">No connection came up.</exception>
@@ -66,33 +71,8 @@ public sealed class IrohEndpoint : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentException.ThrowIfNullOrEmpty(applicationProtocol);
-        string who = address.Id.ToShortString();
-        if (address.Id == Id)
-            throw new IrohConnectException(IrohConnectFailure.Self, address.Id, $"Endpoint {who} cannot dial itself: that is its own id.");
-        IPEndPoint[] remotes = [.. address.DirectAddresses.Where(CanReach)];
-        if (remotes.Length == 0)
-        {
-            throw new IrohConnectException(
-                IrohConnectFailure.NoAddress, address.Id, $"Endpoint {who} cannot be dialled: its ticket or address holds no UDP address that this machine can reach.");
-        }
-
-        try
-        {
-            QuicConnection quic = await _quic.ConnectAsync(
-                new QuicConnectOptions
-                {
-                    RemoteEndPoints = remotes,
-                    ApplicationProtocols = [Encoding.UTF8.GetBytes(applicationProtocol)],
-                    ExpectedPeerPublicKey = address.Id.Span.ToArray(),
-                    HandshakeTimeout = _options.ConnectTimeout,
-                },
-                cancellationToken).ConfigureAwait(false);
-            return new IrohConnection(quic, isDialled: true);
-        }
-        catch (QuicConnectionException exception)
-        {
-            throw Explain(address.Id, remotes, applicationProtocol, exception);
-        }
+        return new IrohConnection(
+            await _dialler.ConnectAsync(address, applicationProtocol, cancellationToken).ConfigureAwait(false), isDialled: true);
     }
 
     /// <summary>Waits for the next endpoint that dialled this one and proved its id.</summary>
@@ -105,45 +85,14 @@ public sealed class IrohEndpoint : IAsyncDisposable
         _quic.SetApplicationProtocols([.. protocols.Select(protocol => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(protocol))]);
 
     /// <summary>Adds an address under which the endpoint can be reached from outside, such as a forwarded port.</summary>
-    public void AddExternalAddress(IPEndPoint address)
-    {
-        lock (_addressing)
-            _external.Add(TransportAddress.Ip(address));
-        RefreshAddress();
-    }
+    public void AddExternalAddress(IPEndPoint address) => _address.AddExternal(address);
 
     /// <summary>Takes an external address away again. False if it was not there.</summary>
-    public bool RemoveExternalAddress(IPEndPoint address)
-    {
-        bool removed;
-        lock (_addressing)
-            removed = _external.Remove(TransportAddress.Ip(address));
-        RefreshAddress();
-        return removed;
-    }
+    public bool RemoveExternalAddress(IPEndPoint address) => _address.RemoveExternal(address);
 
     /// <summary>The endpoint's address now, and again whenever it changes; ends when the endpoint is closed. A slow reader gets the newest.</summary>
-    public async IAsyncEnumerable<EndpointAddress> WatchAddressAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        EndpointAddress? last = null;
-        while (true)
-        {
-            Task changed;
-            EndpointAddress current;
-            lock (_addressing)
-                (changed, current) = (_addressChanged.Task, _address);
-            if (!current.Equals(last))
-            {
-                yield return current;
-                last = current;
-                continue;
-            }
-
-            if (Volatile.Read(ref _isClosed))
-                yield break;
-            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public IAsyncEnumerable<EndpointAddress> WatchAddressAsync(CancellationToken cancellationToken = default) =>
+        _address.WatchAsync(cancellationToken);
 
     /// <summary>
     /// Closes every connection with code 0, waits until their peers had the time to hear of it, at most 3 seconds, and closes the
@@ -176,61 +125,21 @@ public sealed class IrohEndpoint : IAsyncDisposable
             MeterFactory = options.MeterFactory,
         });
 
-    private static IrohConnectException Explain(
-        EndpointId id, IPEndPoint[] remotes, string protocol, QuicConnectionException exception)
+    private static bool IsV4PortFixed(IrohEndpointOptions options) =>
+        options.BindAddresses?.Any(address => address.AddressFamily == AddressFamily.InterNetwork && address.Port != 0) == true;
+
+    private void OnAddressChanged(EndpointAddress address)
     {
-        string who = id.ToShortString();
-        string tried = string.Join(", ", remotes.Select(remote => remote.ToString()));
-        QuicCloseReason reason = exception.CloseReason;
-        (IrohConnectFailure failure, string message) = reason switch
-        {
-            { Kind: QuicCloseKind.TimedOut } => (IrohConnectFailure.TimedOut, $"Endpoint {who} did not answer at {tried}."),
-            { Kind: QuicCloseKind.PeerIdentityMismatch } => (
-                IrohConnectFailure.WrongEndpointId,
-                $"At {tried} answers another endpoint than {who}: the address is out of date, or somebody pretends. Ask for a new ticket."),
-            { Kind: QuicCloseKind.HandshakeFailed, Code: QuicCloseReason.NoApplicationProtocol } => (
-                IrohConnectFailure.ProtocolNotSupported, $"Endpoint {who} does not speak '{protocol}'."),
-            _ => (IrohConnectFailure.Refused, $"Endpoint {who} at {tried}: {reason}."),
-        };
-        return new IrohConnectException(failure, id, message, exception);
+        // Services hand the record over to their own work at once; what goes wrong there is theirs to tell.
+        if (_lookups.Services.Count > 0)
+            _ = _lookups.PublishAsync(new EndpointRecord(address, _options.UserData)).AsTask();
     }
-
-    private bool CanReach(IPEndPoint remote) =>
-        remote.Port != 0 && BoundSockets.Any(socket => socket.AddressFamily == remote.AddressFamily);
-
-    private void RefreshAddress()
-    {
-        TaskCompletionSource changed;
-        lock (_addressing)
-        {
-            EndpointAddress address = SelectAddress();
-            if (address.Equals(_address))
-                return;
-            Volatile.Write(ref _address, address);
-            changed = _addressChanged;
-            _addressChanged = NewSignal();
-        }
-
-        changed.SetResult();
-    }
-
-    private EndpointAddress SelectAddress() => new(
-        Id,
-        DirectAddressSelection.Select(_quic.LocalEndPoints, NetworkInterfaces.List()).Select(TransportAddress.Ip).Concat(_external));
 
     private async Task CloseOnceAsync()
     {
         await _monitor.DisposeAsync().ConfigureAwait(false);
         await _quic.DisposeAsync().ConfigureAwait(false);
-        TaskCompletionSource changed;
-        lock (_addressing)
-        {
-            Volatile.Write(ref _isClosed, true);
-            changed = _addressChanged;
-        }
-
-        changed.TrySetResult();
+        await _lookups.DisposeAsync().ConfigureAwait(false);
+        _address.Complete();
     }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

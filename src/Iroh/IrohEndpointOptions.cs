@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Net;
 using Iroh.Base;
+using Iroh.Lookup;
 using Iroh.Quic.Protocol.Connections;
 
 namespace Iroh;
@@ -31,6 +32,15 @@ public sealed class IrohEndpointOptions
     /// between them carry them (jumbo frames, virtual networks, loopback).
     /// </summary>
     public ConnectionConfiguration Connections { get; init; } = new() { MaxUdpPayloadSize = 16_384, MtuMax = 16_384 };
+
+    /// <summary>
+    /// Services that find endpoints by their id and tell others where this one is. Default: none. They belong to the endpoint, which
+    /// disposes those that can be disposed.
+    /// </summary>
+    public IReadOnlyList<IAddressLookup> AddressLookups { get; init; } = [];
+
+    /// <summary>A few words about the endpoint that look-up services publish with its address, at most 245 bytes of UTF-8. Default: none.</summary>
+    public string? UserData { get; init; }
 
     /// <summary>How long a dial may take. Default 30 s, as iroh.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(30);

@@ -44,7 +44,7 @@ internal static class NetPingCommand
                 double milliseconds = PathJson.Milliseconds(roundTrip);
                 output.Write(
                     new JsonObject { ["seq"] = seq, ["rttMs"] = milliseconds, ["path"] = PathJson.Create(path) },
-                    $"seq {seq}  {milliseconds:0.000} ms  {path.Kind.ToString().ToLowerInvariant()} {path.Remote}");
+                    $"seq {seq}  {milliseconds:0.000} ms  {path.Kind.ToString().ToLowerInvariant()} {path.RemoteText}");
             }
 
             return ExitCode.Done;

@@ -34,7 +34,7 @@ internal sealed class GuestServer(IrohServiceRunner runner, TimeProvider time)
         try
         {
             using var idle = new GuestIdle(time, () => _ = connection.CloseAsync(LinkCloseCode.NotMember, "idle, and not a link").AsTask());
-            var peer = new RpcPeer(connection.RemoteId.Span.ToArray(), RpcTransport.P2p, connection.Path.Remote.ToString());
+            var peer = new RpcPeer(connection.RemoteId.Span.ToArray(), RpcTransport.P2p, connection.Path.RemoteText);
             await runner.RunAsync(AcceptAsync(connection, stream, first, idle, stopping), peer, stopping).ConfigureAwait(false);
             if (stopping.IsCancellationRequested)
                 await connection.CloseAsync(LinkCloseCode.Stopping, "the node stops").ConfigureAwait(false);

@@ -152,7 +152,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             : null;
         return new LinkStatus(
             link.Id, link.Member.Node.Name, link.Machine.State, link.Machine.Reason,
-            path is null ? P2pPathKind.Unspecified : P2pPathKind.Direct, path?.Remote.ToString() ?? "", link.Machine.RoundTripTime,
+            path?.Kind switch { null => P2pPathKind.Unspecified, IrohPathKind.Relay => P2pPathKind.Relay, _ => P2pPathKind.Direct }, path?.RemoteText ?? "", link.Machine.RoundTripTime,
             link.Since, link.Dials, link.FailedDials);
     }
 
@@ -392,7 +392,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
         long number = Interlocked.Increment(ref _nextNumber);
         using var control = new ControlStream(stream, _time, _options.Timing.PingInterval, roundTrip => OnPong(link, number, roundTrip));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var peer = new RpcPeer(connection.RemoteId.Span.ToArray(), RpcTransport.P2p, connection.Path.Remote.ToString());
+        var peer = new RpcPeer(connection.RemoteId.Span.ToArray(), RpcTransport.P2p, connection.Path.RemoteText);
         lock (_lock)
         {
             if (link.IsGone || _isStopped)
