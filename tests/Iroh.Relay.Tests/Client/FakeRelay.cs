@@ -28,10 +28,11 @@ internal sealed class FakeRelay : IAsyncDisposable
     {
         _listener = new TcpListener(IPAddress.Loopback, port);
         _listener.Start();
+        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _accepting = AcceptAsync();
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port { get; }
 
     public RelayUrl Url => RelayUrl.Parse($"{(Certificate is null ? "http" : "https")}://localhost:{Port}");
 
@@ -131,10 +132,14 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
 {
     private readonly SemaphoreSlim _sending = new(1, 1);
     private readonly Channel<byte[]> _received = Channel.CreateUnbounded<byte[]>();
+    private readonly TaskCompletionSource _goodbye = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebSocket? _webSocket;
     private Stream? _stream;
 
     public EndpointId Id { get; private set; }
+
+    /// <summary>Completes when the client has sent a close frame with status 1000.</summary>
+    public Task SaidGoodbye => _goodbye.Task;
 
     /// <summary>Reads nothing more: the client's data pile up.</summary>
     public bool IsDeaf { get; set; }
@@ -281,7 +286,12 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
                 await Task.Delay(Timeout.Infinite, cancellationToken);
             ValueWebSocketReceiveResult result = await _webSocket!.ReceiveAsync(buffer.AsMemory(length), cancellationToken);
             if (result.MessageType == WebSocketMessageType.Close)
+            {
+                if (_webSocket.CloseStatus == WebSocketCloseStatus.NormalClosure)
+                    _goodbye.TrySetResult();
                 return null;
+            }
+
             length += result.Count;
             if (result.EndOfMessage)
                 return buffer[..length];
