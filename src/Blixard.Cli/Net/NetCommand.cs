@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Blixard.Cli.Net.Doctor;
 
 namespace Blixard.Cli.Net;
 
@@ -12,5 +13,6 @@ internal static class NetCommand
         NetConnectCommand.Create(),
         NetPingCommand.Create(),
         NetBenchCommand.Create(),
+        NetDoctorCommand.Create(),
     };
 }

@@ -9,10 +9,10 @@ public sealed record NetReportRequest
     /// <summary>The STUN servers to ask; with two or more, on different addresses, they also tell whether the mapping varies.</summary>
     public IReadOnlyList<StunServer> StunServers { get; init; } = [];
 
-    /// <summary>Whether the machine has an IPv4 address beyond loopback. Without one nothing is sent over IPv4 UDP, except to loopback itself.</summary>
+    /// <summary>Whether the machine has an IPv4 address with which it reaches others. Without one nobody is asked over UDP and IPv4.</summary>
     public bool HasV4 { get; init; } = true;
 
-    /// <summary>Whether it has an IPv6 address beyond loopback, likewise.</summary>
+    /// <summary>Whether it has such an IPv6 address, likewise.</summary>
     public bool HasV6 { get; init; } = true;
 
     /// <summary>Whether to ask everything. Otherwise only what tells whether the last full report still holds.</summary>

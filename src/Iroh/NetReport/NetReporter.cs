@@ -25,7 +25,7 @@ public sealed class NetReporter : IDisposable
         ArgumentNullException.ThrowIfNull(sockets);
         options ??= new NetReporterOptions();
         (_sockets, _addressProbe, _time) = (sockets, addressProbe, options.Time);
-        _http = new RelayHttpProbe(options.CertificateValidation, options.Time);
+        _http = new RelayHttpProbe(options);
     }
 
     /// <summary>The last report that was completed; null before the first.</summary>

@@ -10,6 +10,9 @@ public sealed class NetReporterOptions
     /// </summary>
     public RemoteCertificateValidationCallback? CertificateValidation { get; init; }
 
+    /// <summary>The HTTP proxy through which relays are asked over HTTP, as the connection to the relay goes; null for none.</summary>
+    public Uri? Proxy { get; init; }
+
     /// <summary>The clock; default: the system's.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -21,20 +21,21 @@ internal sealed class RelayHttpProbe : IDisposable
     private readonly TimeProvider _time;
 
     /// <summary>Makes the client.</summary>
-    public RelayHttpProbe(RemoteCertificateValidationCallback? certificateValidation, TimeProvider time)
+    public RelayHttpProbe(NetReporterOptions options)
     {
-        _time = time;
+        _time = options.Time;
         _invoker = new HttpMessageInvoker(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseCookies = false,
-            // What a proxy's distance is does not matter: the connection to the relay does not take it either.
-            UseProxy = false,
+            // The way that the connection to the relay takes, and no other.
+            UseProxy = options.Proxy is not null,
+            Proxy = options.Proxy is { } proxy ? new WebProxy(proxy) : null,
             // The second request of a measurement uses the connection of the first; the next report's shall not.
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(2),
             MaxResponseDrainSize = 4096,
             MaxResponseHeadersLength = 16,
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = certificateValidation },
+            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = options.CertificateValidation },
         });
     }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Threading.Channels;
 using Iroh.NetReport.Stun;
+using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.NetReport;
 
@@ -28,12 +29,12 @@ internal sealed class StunRun(IProbeSockets sockets, TimeProvider time)
         StunServer server, IReadOnlyList<PlannedProbe> probes, Action<PlannedProbe, ObservedAddress> onAnswer,
         Action<PlannedProbe, string?> onFailure, CancellationToken cancellationToken)
     {
-        Channel<(IPEndPoint? From, byte[] Datagram)> inbox = Channel.CreateBounded<(IPEndPoint?, byte[])>(
+        Channel<Arrival> inbox = Channel.CreateBounded<Arrival>(
             new BoundedChannelOptions(AnswersMax) { FullMode = BoundedChannelFullMode.DropWrite });
         ProbeDatagramHandler onDatagram = (from, datagram) =>
         {
             if (StunMessage.IsStun(datagram))
-                inbox.Writer.TryWrite((from, datagram.ToArray()));
+                inbox.Writer.TryWrite(new Arrival(time.Now(), from, datagram.ToArray()));
         };
         sockets.Received += onDatagram;
         try
@@ -44,8 +45,8 @@ internal sealed class StunRun(IProbeSockets sockets, TimeProvider time)
                 Transmit(onFailure);
                 if (_prober.IsDone)
                     break;
-                (IPEndPoint? from, byte[] datagram) = await ReceiveAsync(inbox.Reader, cancellationToken).ConfigureAwait(false);
-                if (from is not null && _prober.HandleDatagram(time.Now(), from, datagram) is { } answer
+                if (await ReceiveAsync(inbox.Reader, cancellationToken).ConfigureAwait(false) is { } arrival
+                    && _prober.HandleDatagram(arrival.At, arrival.From, arrival.Datagram) is { } answer
                     && _asked.Remove(answer.Server, out PlannedProbe? probe))
                     onAnswer(probe, answer.Observed);
             }
@@ -89,8 +90,8 @@ internal sealed class StunRun(IProbeSockets sockets, TimeProvider time)
         }
     }
 
-    private async Task<(IPEndPoint? From, byte[] Datagram)> ReceiveAsync(
-        ChannelReader<(IPEndPoint? From, byte[] Datagram)> inbox, CancellationToken cancellationToken)
+    // Null when the prober wants to send.
+    private async Task<Arrival?> ReceiveAsync(ChannelReader<Arrival> inbox, CancellationToken cancellationToken)
     {
         TimeSpan wait = _prober.NextTimeout - time.Now();
         using var due = new CancellationTokenSource(wait > TimeSpan.Zero ? wait : TimeSpan.Zero, time);
@@ -101,7 +102,7 @@ internal sealed class StunRun(IProbeSockets sockets, TimeProvider time)
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return (null, []);
+            return null;
         }
     }
 
@@ -128,4 +129,6 @@ internal sealed class StunRun(IProbeSockets sockets, TimeProvider time)
     }
 
     private static string Name(AddressFamily family) => family == AddressFamily.InterNetwork ? "IPv4" : "IPv6";
+
+    private sealed record Arrival(Instant At, IPEndPoint From, byte[] Datagram);
 }

@@ -1,0 +1,20 @@
+namespace Iroh.NetReport.Diagnosis;
+
+/// <summary>Whom an examination asks.</summary>
+public sealed class NetworkExaminationOptions
+{
+    /// <summary>The relays to measure. Default: none.</summary>
+    public IReadOnlyList<RelayConfiguration> Relays { get; init; } = [];
+
+    /// <summary>The STUN servers to ask; two at different addresses tell what kind of NAT there is. Default: none.</summary>
+    public IReadOnlyList<StunServer> StunServers { get; init; } = [];
+
+    /// <summary>Whether the gateway is asked to forward a port, which it gets back at the end. Default: yes.</summary>
+    public bool AskGateway { get; init; } = true;
+
+    /// <summary>How relays are asked over HTTP.</summary>
+    public NetReporterOptions Reporter { get; init; } = new();
+
+    /// <summary>No examination takes longer than this and what a report and the gateway need, whichever ends first. Default: 9 s.</summary>
+    public TimeSpan Limit { get; init; } = TimeSpan.FromSeconds(9);
+}
