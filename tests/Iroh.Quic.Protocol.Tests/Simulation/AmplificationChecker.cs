@@ -15,7 +15,7 @@ public sealed class AmplificationChecker
     {
         network.Delivered += datagram =>
         {
-            if (datagram.Destination == server.Address)
+            if (server.Addresses.Contains(datagram.Destination))
                 Count(datagram.Source, datagram.Payload.Length, 0);
         };
         server.Sending += (transmit, bytes) =>

@@ -78,8 +78,8 @@ public sealed class Pair
 
     public SimulatedConnection ServerSide => Server.Connections[^1];
 
-    public SimulatedConnection Connect(Application? application = null) =>
-        Client.Connect(ServerAddress, ClientConfiguration, ClientTls, application);
+    public SimulatedConnection Connect(Application? application = null, NetworkAddress? remote = null) =>
+        Client.Connect(remote ?? ServerAddress, ClientConfiguration, ClientTls, application);
 
     /// <summary>Connects over a network without faults and runs until both ends have confirmed the handshake.</summary>
     public Pair Establish(Application? clientApplication = null)
@@ -133,9 +133,10 @@ public sealed class Pair
         Network.AdvanceTo(next);
         if (Network.TryReceive(out SimulatedDatagram datagram))
         {
-            if (datagram.Destination == ClientAddress)
+            // A relay's way ends at the endpoint, whatever has become of the address by which the network knows it.
+            if (Belongs(datagram, Client))
                 Client.Receive(datagram);
-            else if (datagram.Destination == ServerAddress)
+            else if (Belongs(datagram, Server))
                 Server.Receive(datagram);
             return true;
         }
@@ -144,6 +145,9 @@ public sealed class Pair
         Server.HandleTimeouts();
         return true;
     }
+
+    private static bool Belongs(SimulatedDatagram datagram, SimulatedEndpoint endpoint) =>
+        endpoint.Addresses.Contains(datagram.Destination) || (datagram.Source.IsVirtual && datagram.Destination == endpoint.Address);
 
     private static byte[] PublicKeyOf(byte[] seed)
     {

@@ -23,10 +23,15 @@ public sealed class SimulatedEndpoint
     {
         _network = network;
         Address = address;
+        Addresses = [address];
         Core = new EndpointCore(configuration, random);
     }
 
+    /// <summary>The address of the first dial; it names the endpoint in the network.</summary>
     public NetworkAddress Address { get; }
+
+    /// <summary>The addresses of its host, which may come and go.</summary>
+    public List<NetworkAddress> Addresses { get; }
 
     public EndpointCore Core { get; }
 
@@ -60,7 +65,7 @@ public sealed class SimulatedEndpoint
     public SimulatedConnection Connect(NetworkAddress remote, ConnectionConfiguration configuration, TlsConfiguration tls, Application? application)
     {
         Connection connection = Core.Connect(
-            _network.Now, new FourTuple(Address, remote), configuration, tls, out ConnectionHandle handle, Trace);
+            _network.Now, new FourTuple(remote.IsVirtual ? default : Address, remote), configuration, tls, out ConnectionHandle handle, Trace);
         var simulated = new SimulatedConnection(handle, connection, application);
         Connections.Add(simulated);
         Drain(simulated);
@@ -70,7 +75,7 @@ public sealed class SimulatedEndpoint
     public void Receive(SimulatedDatagram datagram)
     {
         byte[] bytes = [.. datagram.Payload];
-        var path = new FourTuple(Address, datagram.Source);
+        var path = new FourTuple(datagram.Source.IsVirtual ? default : datagram.Destination, datagram.Source);
         DatagramRoute route = Core.HandleDatagram(_network.Now, path, datagram.Ecn, bytes, _response);
         switch (route.Destination)
         {
@@ -161,7 +166,21 @@ public sealed class SimulatedEndpoint
         {
             var segment = new ReadOnlyMemory<byte>(buffer, at, Math.Min(transmit.SegmentSize, transmit.Length - at));
             Sending?.Invoke(transmit, segment);
-            _network.Send(Address, transmit.Path.Remote, transmit.Ecn, segment.Span);
+            if (TryChooseSource(transmit.Path, out NetworkAddress source))
+                _network.Send(source, transmit.Path.Remote, transmit.Ecn, segment.Span);
         }
+    }
+
+    // As a system does: the address that was asked for if the host has it, or else its first one of the family.
+    private bool TryChooseSource(FourTuple path, out NetworkAddress source)
+    {
+        source = path.Local;
+        if (path.Remote.IsVirtual)
+            return true;
+        if (!source.IsUnspecified)
+            return Addresses.Contains(source);
+        int index = Addresses.FindIndex(address => address.IsIPv4 == path.Remote.IsIPv4);
+        source = index >= 0 ? Addresses[index] : default;
+        return index >= 0;
     }
 }

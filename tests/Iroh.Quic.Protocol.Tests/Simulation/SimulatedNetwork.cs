@@ -4,7 +4,8 @@ using Iroh.Quic.Protocol.Primitives;
 namespace Iroh.Quic.Protocol.Tests.Simulation;
 
 /// <summary>
-/// Carries datagrams between addresses in virtual time. Everything random comes from one seed, so a run can be repeated.
+/// Carries datagrams between addresses in virtual time, through NATs and, to virtual addresses, by relays. Everything random comes from one
+/// seed, so a run can be repeated.
 /// </summary>
 public sealed class SimulatedNetwork
 {
@@ -13,6 +14,10 @@ public sealed class SimulatedNetwork
     private readonly Dictionary<NetworkAddress, NetworkAddress> _publicByPrivate = [];
     private readonly Dictionary<NetworkAddress, NetworkAddress> _privateByPublic = [];
     private readonly Dictionary<(NetworkAddress, NetworkAddress), Instant> _linkFreeAt = [];
+    private readonly Dictionary<(NetworkAddress From, NetworkAddress To), LinkConditions> _conditions = [];
+    private readonly Dictionary<NetworkAddress, SimulatedNat> _natByHost = [];
+    private readonly Dictionary<NetworkAddress, SimulatedNat> _natByPublic = [];
+    private readonly Dictionary<NetworkAddress, (NetworkAddress Host, NetworkAddress SeenAs)> _relayed = [];
     private long _number;
 
     public SimulatedNetwork(RandomSource random, LinkConditions conditions)
@@ -23,6 +28,7 @@ public sealed class SimulatedNetwork
 
     public Instant Now { get; private set; } = new(1_000_000_000_000);
 
+    /// <summary>What happens between hosts for which <see cref="SetConditions"/> has said nothing else.</summary>
     public LinkConditions Conditions { get; set; }
 
     /// <summary>Sees every datagram that an endpoint sends, before the link does anything to it. False: it vanishes.</summary>
@@ -50,18 +56,71 @@ public sealed class SimulatedNetwork
         _privateByPublic[seenAs] = host;
     }
 
+    /// <summary>What happens between two hosts, both ways, whatever their ports. A host behind a NAT is known by its public address.</summary>
+    public void SetConditions(NetworkAddress one, NetworkAddress other, LinkConditions conditions)
+    {
+        _conditions[(WithPort(one, 0), WithPort(other, 0))] = conditions;
+        _conditions[(WithPort(other, 0), WithPort(one, 0))] = conditions;
+    }
+
+    /// <summary>What happens between two hosts, or on a relayed way between two virtual addresses.</summary>
+    public LinkConditions ConditionsBetween(NetworkAddress one, NetworkAddress other) =>
+        _conditions.GetValueOrDefault((WithPort(one, 0), WithPort(other, 0)), Conditions);
+
+    /// <summary>Puts a host behind a NAT. It reaches others behind the same one by their own addresses, which nobody else does.</summary>
+    public void PutBehind(NetworkAddress host, SimulatedNat nat)
+    {
+        _natByHost[WithPort(host, 0)] = nat;
+        _natByPublic[WithPort(nat.PublicAddress, 0)] = nat;
+    }
+
+    /// <summary>Makes a relayed way between two hosts: each has a virtual address for the other.</summary>
+    public void Relay(NetworkAddress one, NetworkAddress otherAtOne, NetworkAddress other, NetworkAddress oneAtOther)
+    {
+        _relayed[otherAtOne] = (other, oneAtOther);
+        _relayed[oneAtOther] = (one, otherAtOne);
+    }
+
+    /// <summary>The address by which a host is seen from a destination, as that of its NAT.</summary>
+    public NetworkAddress SeenFrom(NetworkAddress host, NetworkAddress destination)
+    {
+        if (_natByHost.TryGetValue(WithPort(host, 0), out SimulatedNat? nat) && _natByHost.GetValueOrDefault(WithPort(destination, 0)) != nat)
+            return nat.Leave(host, destination, Now);
+        return _publicByPrivate.GetValueOrDefault(host, host);
+    }
+
+    /// <summary>The same host, another port. A virtual address has none and stays what it is.</summary>
+    public static NetworkAddress WithPort(NetworkAddress address, ushort port)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        return address.WriteAddress(bytes) switch
+        {
+            4 => NetworkAddress.FromIPv4(bytes[..4], port),
+            16 => NetworkAddress.FromIPv6(bytes, port),
+            _ => address,
+        };
+    }
+
+    /// <summary>Sends from a host's own address; for a virtual destination the source does not matter.</summary>
     public void Send(NetworkAddress source, NetworkAddress destination, EcnCodepoint ecn, ReadOnlySpan<byte> payload)
     {
-        NetworkAddress seenAs = _publicByPrivate.GetValueOrDefault(source, source);
-        var datagram = new SimulatedDatagram(_number++, seenAs, destination, Conditions.BleachesEcn ? EcnCodepoint.NotEct : ecn, payload.ToArray());
+        NetworkAddress seenAs, host = destination;
+        if (!destination.IsVirtual)
+            seenAs = SeenFrom(source, destination);
+        else if (_relayed.TryGetValue(destination, out (NetworkAddress Host, NetworkAddress SeenAs) way))
+            (host, seenAs, ecn) = (way.Host, way.SeenAs, EcnCodepoint.NotEct); // a relay carries no marks
+        else
+            return;
+        LinkConditions conditions = ConditionsBetween(seenAs, destination);
+        var datagram = new SimulatedDatagram(_number++, seenAs, host, conditions.BleachesEcn ? EcnCodepoint.NotEct : ecn, payload.ToArray());
         BytesSent += payload.Length;
         if (Intercept is not null && !Intercept(datagram))
             return;
-        if (payload.Length > Conditions.Mtu || Happens(Conditions.LossRate))
+        if (payload.Length > conditions.Mtu || Happens(conditions.LossRate))
             return;
-        Put(datagram);
-        if (Happens(Conditions.DuplicationRate))
-            Put(datagram with { Number = _number++ });
+        Put(datagram, conditions);
+        if (Happens(conditions.DuplicationRate))
+            Put(datagram with { Number = _number++ }, conditions);
     }
 
     /// <summary>Puts a datagram on the way as if its source had sent it, past losses and interception.</summary>
@@ -78,7 +137,7 @@ public sealed class SimulatedNetwork
             _onTheWay.Dequeue();
             if (_privateByPublic.TryGetValue(datagram.Destination, out NetworkAddress host))
                 datagram = datagram with { Destination = host };
-            else if (_publicByPrivate.ContainsKey(datagram.Destination))
+            else if (_publicByPrivate.ContainsKey(datagram.Destination) || !TryEnter(ref datagram))
                 continue;
             Delivered?.Invoke(datagram);
             return true;
@@ -88,16 +147,34 @@ public sealed class SimulatedNetwork
         return false;
     }
 
-    private void Put(SimulatedDatagram datagram)
+    private bool TryEnter(ref SimulatedDatagram datagram)
     {
-        Instant arrival = Now + Conditions.Latency;
-        if (Conditions.Jitter > TimeSpan.Zero)
-            arrival += new TimeSpan((long)_random.NextBelow((ulong)Conditions.Jitter.Ticks));
-        if (Happens(Conditions.ReorderRate))
-            arrival += 2 * Conditions.Latency;
-        if (Conditions.BytesPerSecond > 0 && !TryQueue(ref datagram, ref arrival))
+        // What a relay carries has come to the host itself.
+        if (datagram.Source.IsVirtual)
+            return true;
+        if (_natByPublic.TryGetValue(WithPort(datagram.Destination, 0), out SimulatedNat? nat))
+        {
+            if (!nat.TryEnter(datagram.Destination, datagram.Source, Now, out NetworkAddress inside))
+                return false;
+            datagram = datagram with { Destination = inside };
+            return true;
+        }
+
+        // A private address means something only behind the same NAT.
+        SimulatedNat? around = _natByHost.GetValueOrDefault(WithPort(datagram.Destination, 0));
+        return around is null || _natByHost.GetValueOrDefault(WithPort(datagram.Source, 0)) == around;
+    }
+
+    private void Put(SimulatedDatagram datagram, LinkConditions conditions)
+    {
+        Instant arrival = Now + conditions.Latency;
+        if (conditions.Jitter > TimeSpan.Zero)
+            arrival += new TimeSpan((long)_random.NextBelow((ulong)conditions.Jitter.Ticks));
+        if (Happens(conditions.ReorderRate))
+            arrival += 2 * conditions.Latency;
+        if (conditions.BytesPerSecond > 0 && !TryQueue(ref datagram, ref arrival, conditions))
             return;
-        if (Happens(Conditions.CorruptionRate))
+        if (Happens(conditions.CorruptionRate))
         {
             byte[] payload = [.. datagram.Payload];
             int bit = (int)_random.NextBelow((ulong)payload.Length * 8);
@@ -108,16 +185,16 @@ public sealed class SimulatedNetwork
         _onTheWay.Enqueue(datagram, (arrival.Nanoseconds, datagram.Number));
     }
 
-    private bool TryQueue(ref SimulatedDatagram datagram, ref Instant arrival)
+    private bool TryQueue(ref SimulatedDatagram datagram, ref Instant arrival, LinkConditions conditions)
     {
         var link = (datagram.Source, datagram.Destination);
         Instant start = Instant.Max(Now, _linkFreeAt.GetValueOrDefault(link));
         TimeSpan wait = start - Now;
-        if (wait > Conditions.QueueMax)
+        if (wait > conditions.QueueMax)
             return false;
-        if (wait > Conditions.MarkAfter && datagram.Ecn == EcnCodepoint.Ect0)
+        if (wait > conditions.MarkAfter && datagram.Ecn == EcnCodepoint.Ect0)
             datagram = datagram with { Ecn = EcnCodepoint.CongestionExperienced };
-        TimeSpan duration = TimeSpan.FromSeconds(datagram.Payload.Length / Conditions.BytesPerSecond);
+        TimeSpan duration = TimeSpan.FromSeconds(datagram.Payload.Length / conditions.BytesPerSecond);
         _linkFreeAt[link] = start + duration;
         arrival += wait + duration;
         return true;
