@@ -67,6 +67,7 @@ public sealed partial class AddressDiscoveryServer : IAsyncDisposable
     private static ConnectionConfiguration Connections => new()
     {
         AddressReports = AddressReports.Provide,
+        ConcurrentPathsMax = 1,
         BidirectionalStreamsMax = 0,
         UnidirectionalStreamsMax = 0,
         MaxDatagramFrameSize = 0,
