@@ -12,6 +12,9 @@ public interface IAddressLookup
     /// <summary>The service's name for logs and <see cref="LookupResult.Provenance"/>: a few lower-case words joined by '_'.</summary>
     string Name { get; }
 
+    /// <summary>Whether <see cref="ResolveAsync"/> ever finds anything; false for a service that only publishes. Never changes.</summary>
+    bool CanResolve => true;
+
     /// <summary>
     /// Makes <paramref name="record"/> what others find from now on. Returns at once: a service that needs a network does its
     /// work, and repeats it where it failed, on its own. A service that only resolves does nothing.

@@ -13,9 +13,14 @@ public sealed class LookupSet : IAddressLookup, IAsyncDisposable
     private const int ResultsWaitingMax = 16;
 
     private readonly ImmutableArray<IAddressLookup> _services;
+    private readonly ImmutableArray<IAddressLookup> _resolvers;
 
     /// <summary>Joins the services, which then belong to the set.</summary>
-    public LookupSet(IEnumerable<IAddressLookup> services) => _services = [.. services];
+    public LookupSet(IEnumerable<IAddressLookup> services)
+    {
+        _services = [.. services];
+        _resolvers = [.. _services.Where(service => service.CanResolve)];
+    }
 
     /// <inheritdoc/>
     public string Name => "lookup_set";
@@ -35,7 +40,7 @@ public sealed class LookupSet : IAddressLookup, IAsyncDisposable
     {
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var results = Channel.CreateBounded<LookupResult>(ResultsWaitingMax);
-        Task<Exception?>[] searches = [.. _services.Select(service => SearchAsync(service, id, results.Writer, stopping.Token))];
+        Task<Exception?>[] searches = [.. _resolvers.Select(service => SearchAsync(service, id, results.Writer, stopping.Token))];
         Task completion = CompleteAsync(searches, results.Writer);
         bool found = false;
         try
@@ -96,13 +101,13 @@ public sealed class LookupSet : IAddressLookup, IAsyncDisposable
     private AddressLookupException Explain(EndpointId id, Exception?[] failures)
     {
         string who = id.ToShortString();
-        if (_services.IsEmpty)
+        if (_resolvers.IsEmpty)
             return new AddressLookupException(id, isNotFound: true, $"Endpoint {who} cannot be looked up: no look-up service is configured. Use a ticket that holds its addresses.");
         string[] reasons =
         [
             .. failures.Select((failure, i) => failure is null or AddressLookupException { IsNotFound: true }
-                ? $"{_services[i].Name}: not known"
-                : $"{_services[i].Name}: {failure.Message}"),
+                ? $"{_resolvers[i].Name}: not known"
+                : $"{_resolvers[i].Name}: {failure.Message.TrimEnd('.')}"),
         ];
         bool isNotFound = failures.All(failure => failure is null or AddressLookupException { IsNotFound: true });
         return new AddressLookupException(
