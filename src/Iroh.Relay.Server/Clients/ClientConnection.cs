@@ -140,7 +140,14 @@ internal sealed class ClientConnection
     public void Abort(string reason)
     {
         DropReason = reason;
-        _abort();
+        try
+        {
+            _abort();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The request has ended by itself, and its context is gone.
+        }
     }
 
     private void Tell(RelayStatus status)

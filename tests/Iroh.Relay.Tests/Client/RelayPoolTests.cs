@@ -58,6 +58,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         await using RelayPool pool = Create();
         pool.KeepConnected([_home.Url]);
         FakeRelayClient client = await _home.NextClientAsync();
+        await _receiver.UntilAsync(RelayState.Connected);
         pool.KeepConnected([_other.Url]);
         await _other.NextClientAsync();
         await PassAsync(TimeSpan.FromSeconds(70), pool, _other.Url);
@@ -157,6 +158,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         RelayPool pool = Create();
         pool.KeepConnected([_home.Url]);
         FakeRelayClient client = await _home.NextClientAsync();
+        await _receiver.UntilAsync(RelayState.Connected);
         await pool.DisposeAsync();
         await client.SaidGoodbye.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.False(pool.TrySend(_home.Url, s_bob, EcnCodepoint.Ect0, [1], 0));

@@ -3,7 +3,7 @@
 // {"id", "result"} or {"id", "error"}. Requests run concurrently. Endpoints, connections and streams are named by numbers.
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { Endpoint, EndpointId, EndpointTicket, RelayMode, SecretKey, presetMinimal } from '@number0/iroh';
+import { Endpoint, EndpointId, EndpointTicket, RelayMap, RelayMode, SecretKey, presetMinimal } from '@number0/iroh';
 
 const CHUNK = 64 * 1024;
 const objects = new Map();
@@ -45,10 +45,13 @@ const accepted = new Map();
 const streamPair = (bi) => keep({ send: bi.send, recv: bi.recv });
 
 const ops = {
-  async bind({ seed, alpns, address, retry }) {
+  // relays: [{url, authToken}], without QUIC address discovery; see online.
+  async bind({ seed, alpns, address, retry, relays }) {
     const builder = Endpoint.builder();
     presetMinimal(builder);
-    builder.relayMode(RelayMode.disabled());
+    const map = RelayMap.empty();
+    for (const relay of relays ?? []) map.insert(relay);
+    builder.relayMode(map.isEmpty() ? RelayMode.disabled() : RelayMode.custom(map));
     if (seed) builder.secretKey(hexBytes(seed));
     builder.alpns((alpns ?? []).map(bytes));
     builder.bindAddr(address ?? '127.0.0.1:0');
@@ -63,6 +66,12 @@ const ops = {
       ticket: EndpointTicket.fromAddr(addr).toString(),
       directAddresses: addr.directAddresses(),
     };
+  },
+  // Waits for the home relay; the ticket names it from then on.
+  async online({ endpoint }) {
+    await get(endpoint).online();
+    const addr = get(endpoint).addr();
+    return { relayUrl: addr.relayUrl(), ticket: EndpointTicket.fromAddr(addr).toString() };
   },
   async parseTicket({ ticket }) {
     const addr = EndpointTicket.fromString(ticket).endpointAddr();
