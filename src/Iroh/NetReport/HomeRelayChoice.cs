@@ -59,9 +59,9 @@ public sealed class HomeRelayChoice
         Candidate[] candidates = [.. relays.Distinct().Select(url => Find(url) ?? new Candidate(url))];
         _candidates.Clear();
         _candidates.AddRange(candidates);
-        if (Find(_home) is null)
-            return Choose(now, null) | Advertise();
-        return Advertise();
+        // Of several of which nothing is known the first report chooses; one is needed at once only if there was a home before.
+        bool isChoiceDue = Find(_home) is null && (_home is not null || candidates.Length == 1);
+        return (isChoiceDue && Choose(now, null)) | Advertise();
     }
 
     /// <summary>
@@ -82,7 +82,7 @@ public sealed class HomeRelayChoice
             return (isAnybodyThere || isComplete) && (Choose(now, null) | Advertise());
         }
 
-        return isComplete && Reconsider(now, latencies) | Advertise();
+        return isComplete && (Reconsider(now, latencies) | Advertise());
     }
 
     /// <summary>A connection to a relay is up: its handshake is complete.</summary>
