@@ -1,13 +1,10 @@
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Codec;
-using Iroh.Quic.Protocol.Codec.Headers;
 using Iroh.Quic.Protocol.Connections;
-using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Tests.Codec.Frames;
 using Iroh.Quic.Protocol.Tests.Simulation;
 using Xunit.Sdk;
-using Path = Iroh.Quic.Protocol.Paths.Path;
 
 namespace Iroh.Quic.Protocol.Tests.Connections;
 
@@ -99,7 +96,7 @@ public class HostilePeerTests
             var writer = new WireWriter(payload);
             for (ulong frames = 1 + random.NextBelow(4); frames > 0; frames--)
                 WriteFrame(ref writer, random);
-            byte[] datagram = Seal(attacker, writer.Written);
+            byte[] datagram = ForgedPacket.Seal(attacker, writer.Written);
             pair.Network.Inject(Pair.ClientAddress, Pair.ServerAddress, datagram);
             pair.RunFor(TimeSpan.FromMilliseconds(random.NextBelow(3) * 20));
         }
@@ -131,20 +128,6 @@ public class HostilePeerTests
         Span<byte> bytes = writer.Rest[..(int)random.NextBelow(40)];
         random.Fill(bytes);
         writer.Advance(bytes.Length);
-    }
-
-    private static byte[] Seal(Connection attacker, ReadOnlySpan<byte> payload)
-    {
-        Path path = attacker.Paths.First;
-        KeyUpdate keys = attacker.Keys.Application!;
-        PacketNumber number = path.Space.TakeNumber();
-        byte[] packet = new byte[payload.Length + 50];
-        var writer = new WireWriter(packet);
-        int offset = ShortHeader.Write(ref writer, path.RemoteIds.Active, false, keys.KeyPhase, number, 4);
-        writer.WriteBytes(payload);
-        packet = packet[..(writer.Position + PacketHeader.TagLength)];
-        keys.Protect(packet, offset, 4, path.Id, number, ref path.KeyPhaseWindow, containsAck: false);
-        return packet;
     }
 
     // Makes the datagram one for a connection that exists.
