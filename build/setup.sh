@@ -35,7 +35,8 @@ need_packages() {
 }
 
 # install_packages PACKAGE... without starting their services. Debian would start, now and at every boot, an etcd that listens on
-# localhost; our nodes start their own below their data directory. A machine's own policy-rc.d decides where there is one.
+# localhost and a STUN server that listens everywhere; our nodes and tests start their own. A machine's own policy-rc.d decides where
+# there is one.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
@@ -44,8 +45,9 @@ install_packages() (
         chmod 755 "$policy"
     fi
     apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || exit 1
-    # Only if it came just now: an etcd that was there before is somebody's.
+    # Only if it came just now: one that was there before is somebody's.
     [[ " $* " != *" etcd-server "* ]] || update-rc.d etcd disable
+    [[ " $* " != *" coturn "* ]] || update-rc.d coturn disable
 )
 
 need_dotnet() {
