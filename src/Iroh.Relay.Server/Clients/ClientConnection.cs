@@ -140,14 +140,7 @@ internal sealed class ClientConnection
     public void Abort(string reason)
     {
         DropReason = reason;
-        try
-        {
-            _abort();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The request has ended by itself, and its context is gone.
-        }
+        _abort();
     }
 
     private void Tell(RelayStatus status)

@@ -108,7 +108,15 @@ public static class RelayRoutes
         Stream stream = await upgrade!.UpgradeAsync().ConfigureAwait(false);
         // Kestrel's own pipes spare the copies that a stream makes; other servers have the stream only.
         transport ??= new StreamTransport(stream);
-        await relay.ServeAsync(transport, version, token, context.Connection.RemoteIpAddress, context.Abort).ConfigureAwait(false);
+        var breaker = new RequestBreaker(context);
+        try
+        {
+            await relay.ServeAsync(transport, version, token, context.Connection.RemoteIpAddress, breaker.Break).ConfigureAwait(false);
+        }
+        finally
+        {
+            breaker.Retire();
+        }
     }
 
     private static bool HasBytes(PipeReader input)
