@@ -203,14 +203,14 @@ public sealed class MulticastDiscovery
         return due is { } at ? AfterInterval(at, _lastQueryAt) : null;
     }
 
-    /// <summary>The searches that are due, as many as fit into one query; each waits twice as long for its next turn.</summary>
+    /// <summary>The searches that are due for longest, as many as fit into one query; each waits twice as long for its next turn.</summary>
     private List<EndpointId> TakeDueSearches(TimeSpan now)
     {
         var ids = new List<EndpointId>();
-        foreach ((EndpointId id, Search search) in _searches)
+        foreach ((EndpointId id, Search search) in _searches.OrderBy(search => search.Value.NextAt).Take(MulticastMessage.QueriedIdsMax))
         {
-            if (search.NextAt > now || ids.Count == MulticastMessage.QueriedIdsMax)
-                continue;
+            if (search.NextAt > now)
+                break;
             ids.Add(id);
             search.NextAt = now + search.Interval;
             search.Interval = Min(search.Interval * 2, s_searchIntervalMax);

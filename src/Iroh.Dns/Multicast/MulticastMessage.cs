@@ -23,6 +23,9 @@ public sealed class MulticastMessage
     /// <summary>The most endpoints that one query names, so that it fits with room to spare.</summary>
     public const int QueriedIdsMax = 8;
 
+    // Checking that a name is a point of the curve takes a third of a millisecond: more names than this are not looked at.
+    private const int NamesReadMax = QueriedIdsMax;
+
     private const string RelayPrefix = "relay=";
     private const string UserDataPrefix = "user-data=";
 
@@ -129,9 +132,10 @@ public sealed class MulticastMessage
     {
         bool asksAll = dns.Questions.Any(question => question.Type == DnsType.PTR && IsInternet(question.Class) && question.Name.Equals(ServiceName));
         var ids = new List<EndpointId>();
+        var names = new Dictionary<DomainName, EndpointId?>();
         foreach (DnsQuestion question in dns.Questions)
         {
-            if (ids.Count < QueriedIdsMax && question.Type == DnsType.SRV && IsInternet(question.Class) && TryReadId(question.Name, out EndpointId id))
+            if (question.Type == DnsType.SRV && IsInternet(question.Class) && TryReadId(question.Name, names, out EndpointId id) && !ids.Contains(id))
                 ids.Add(id);
         }
 
@@ -140,13 +144,14 @@ public sealed class MulticastMessage
 
     private static MulticastMessage? ReadResponse(DnsMessage dns)
     {
+        var names = new Dictionary<DomainName, EndpointId?>();
         var services = new Dictionary<DomainName, List<(EndpointId Id, ushort Port)>>();
         var found = new SortedDictionary<EndpointId, SortedSet<TransportAddress>>();
         var texts = new Dictionary<EndpointId, TextData>();
         var leaving = new List<EndpointId>();
         foreach (DnsRecord answer in dns.Answers)
         {
-            if (!IsInternet(answer.Class) || !TryReadId(answer.Name, out EndpointId id))
+            if (!IsInternet(answer.Class) || !TryReadId(answer.Name, names, out EndpointId id))
                 continue;
             if (answer.Data is TextData text)
                 texts.TryAdd(id, text);
@@ -193,10 +198,20 @@ public sealed class MulticastMessage
         return new EndpointRecord(new EndpointAddress(id, all.Take(EndpointAddressCodec.MaxAddresses)), fits ? userData : null);
     }
 
-    private static bool TryReadId(DomainName name, out EndpointId id)
+    /// <summary>The id in a name below the service's. The names of one message are kept: most of its records have the same one.</summary>
+    private static bool TryReadId(DomainName name, Dictionary<DomainName, EndpointId?> names, out EndpointId id)
     {
-        id = default;
-        return name.Parent.Equals(ServiceName) && !name.IsRoot && EndpointId.TryParse(Encoding.Latin1.GetString(name.FirstLabel), out id);
+        if (!names.TryGetValue(name, out EndpointId? known)
+            && names.Count < NamesReadMax
+            && !name.IsRoot
+            && name.Parent.Equals(ServiceName))
+        {
+            known = EndpointId.TryParse(Encoding.Latin1.GetString(name.FirstLabel), out EndpointId read) ? read : null;
+            names.Add(name, known);
+        }
+
+        id = known ?? default;
+        return known is not null;
     }
 
     // RFC 6762 §5.4 and §10.2 use the highest bit for other things.

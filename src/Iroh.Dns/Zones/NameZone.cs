@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text;
-using Iroh.Base;
 using Iroh.Dns.Messages;
 using Iroh.Dns.Pkarr;
 
@@ -158,12 +157,10 @@ public sealed class NameZone
     {
         while (name.LabelCount > origin.LabelCount + 1)
             name = name.Parent;
-        Span<char> label = stackalloc char[DomainName.LabelLengthMax];
-        int length = Encoding.Latin1.GetChars(name.FirstLabel, label);
+
         // Names are equal in any case, and resolvers mix it on purpose; z-base-32 is lower case.
-        for (int i = 0; i < length; i++)
-            label[i] = char.ToLowerInvariant(label[i]);
-        return EndpointId.TryParseZBase32(label[..length], out EndpointId id) && Packets.TryGet(now, id, out PkarrPacket? packet) ? packet : null;
+        string label = Encoding.Latin1.GetString(name.FirstLabel).ToLowerInvariant();
+        return Packets.TryGet(now, label, out PkarrPacket? packet) ? packet : null;
     }
 
     /// <summary>Adds the signed records of a name.</summary>

@@ -12,7 +12,8 @@ public sealed class PacketStore
 {
     private readonly int _packetsMax;
     private readonly TimeSpan _retention;
-    private readonly Dictionary<EndpointId, LinkedListNode<Entry>> _entries = [];
+    // By the id's text in names: looking that up is much quicker than checking that it is a key.
+    private readonly Dictionary<string, LinkedListNode<Entry>> _entries = [];
 
     // In the order of arrival: the first is the next to go.
     private readonly LinkedList<Entry> _byArrival = new();
@@ -37,7 +38,8 @@ public sealed class PacketStore
     public bool Put(DateTimeOffset now, PkarrPacket packet)
     {
         ArgumentNullException.ThrowIfNull(packet);
-        if (_entries.TryGetValue(packet.Id, out LinkedListNode<Entry>? known))
+        string name = packet.Id.ToZBase32();
+        if (_entries.TryGetValue(name, out LinkedListNode<Entry>? known))
         {
             if (!packet.IsNewerThan(known.Value.Packet))
                 return false;
@@ -47,14 +49,20 @@ public sealed class PacketStore
         Evict(now);
         if (_entries.Count >= _packetsMax)
             Remove(_byArrival.First!);
-        _entries.Add(packet.Id, _byArrival.AddLast(new Entry(packet, now)));
+        _entries.Add(name, _byArrival.AddLast(new Entry(packet, now)));
         return true;
     }
 
     /// <summary>The packet of an endpoint, if there is one that is not too old.</summary>
-    public bool TryGet(DateTimeOffset now, EndpointId id, [NotNullWhen(true)] out PkarrPacket? packet)
+    public bool TryGet(DateTimeOffset now, EndpointId id, [NotNullWhen(true)] out PkarrPacket? packet) => TryGet(now, id.ToZBase32(), out packet);
+
+    /// <summary>The packet of the endpoint whose id in lower-case z-base-32 is <paramref name="name"/>, if there is one that is not too old.</summary>
+    /// <param name="now">The time.</param>
+    /// <param name="name">Any text; most are nobody's.</param>
+    /// <param name="packet">The packet.</param>
+    public bool TryGet(DateTimeOffset now, string name, [NotNullWhen(true)] out PkarrPacket? packet)
     {
-        packet = _entries.TryGetValue(id, out LinkedListNode<Entry>? known) && now - known.Value.ArrivedAt < _retention
+        packet = _entries.TryGetValue(name, out LinkedListNode<Entry>? known) && now - known.Value.ArrivedAt < _retention
             ? known.Value.Packet
             : null;
         return packet is not null;
@@ -69,7 +77,7 @@ public sealed class PacketStore
 
     private void Remove(LinkedListNode<Entry> node)
     {
-        _entries.Remove(node.Value.Packet.Id);
+        _entries.Remove(node.Value.Packet.Id.ToZBase32());
         _byArrival.Remove(node);
     }
 
