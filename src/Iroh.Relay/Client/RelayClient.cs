@@ -214,7 +214,17 @@ public sealed class RelayClient : IAsyncDisposable
                 }
             }
 
-            Do(action);
+            try
+            {
+                Do(action);
+            }
+            catch (Exception)
+            {
+                // Only a receiver that breaks its promise gets here; the next one to tell something goes on.
+                lock (_lock)
+                    _isActing = false;
+                throw;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using Iroh.Base;
 using Iroh.Relay.Protocol;
 using Iroh.Relay.WebSockets;
@@ -157,6 +158,7 @@ public sealed class RelayConnection : IAsyncDisposable
     }
 
     /// <summary>Waits for more bytes; messages received before are gone.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     internal async ValueTask FillAsync(CancellationToken cancellationToken)
     {
         int count;
@@ -175,6 +177,7 @@ public sealed class RelayConnection : IAsyncDisposable
     }
 
     /// <summary>Writes frames that are WebSocket frames already.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     internal async ValueTask WriteAsync(ReadOnlyMemory<byte> wire, CancellationToken cancellationToken)
     {
         await _writing.WaitAsync(cancellationToken).ConfigureAwait(false);

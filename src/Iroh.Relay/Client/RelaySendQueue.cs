@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Iroh.Base;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Relay.Protocol;
@@ -83,6 +84,7 @@ internal sealed class RelaySendQueue : IDisposable
     /// <summary>Waits for frames and takes all.</summary>
     /// <param name="cancellationToken">Gives up; nothing is taken.</param>
     /// <returns>The frames; to be given back with <see cref="Return"/>.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<RelaySendBatch> TakeAsync(CancellationToken cancellationToken)
     {
         while (true)

@@ -178,10 +178,10 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
                 OnDialFailed(now, _attempt, RelayFailure.TimedOut, "The relay's dial hung and was abandoned");
                 break;
             case Phase.Connected when WriteDue <= now:
-                OnLost(now, _attempt, $"it takes no data for {WriteTimeout.TotalSeconds:0} s");
+                OnLost(now, _attempt, $"The relay takes no data for {WriteTimeout.TotalSeconds:0} s");
                 break;
             case Phase.Connected when PongDue <= now:
-                OnLost(now, _attempt, _hadPong ? "it does not answer a ping" : "it has never answered a ping");
+                OnLost(now, _attempt, _hadPong ? "The relay does not answer a ping" : "The relay has never answered a ping");
                 break;
             case Phase.Connected when PingDue <= now:
                 Ping(now);
@@ -323,7 +323,7 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
         switch (_phase)
         {
             case Phase.Connected when isAddressGone:
-                OnLost(now, _attempt, "the machine no longer has the address of this connection");
+                OnLost(now, _attempt, "The machine no longer has the address of the connection to the relay");
                 // The wait is for the relay's sake, which is not to blame.
                 OnNetworkChange(now, isAddressGone: false);
                 break;

@@ -7,6 +7,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading.Channels;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Relay.Protocol;
 
@@ -135,6 +136,7 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
     private readonly TaskCompletionSource _goodbye = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebSocket? _webSocket;
     private Stream? _stream;
+    private TapStream? _tap;
 
     public EndpointId Id { get; private set; }
 
@@ -174,6 +176,14 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
     {
         for (int i = 0; i < fragments.Length; i++)
             await _webSocket!.SendAsync(fragments[i], WebSocketMessageType.Binary, i == fragments.Length - 1, CancellationToken.None);
+    }
+
+    /// <summary>Waits for a WebSocket pong with this payload, which the class library hides.</summary>
+    public async Task UntilPongAsync(string payload)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!_tap!.HasFrame(0x8a, Encoding.ASCII.GetBytes(payload)))
+            await Task.Delay(5, patience.Token);
     }
 
     /// <summary>Sends bytes below the WebSocket.</summary>
@@ -229,7 +239,8 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
             Encoding.ASCII.GetBytes(
                 $"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{subprotocol}\r\n"),
             cancellationToken);
-        _webSocket = WebSocket.CreateFromStream(_stream, new WebSocketCreationOptions { IsServer = true });
+        _tap = new TapStream(_stream);
+        _webSocket = WebSocket.CreateFromStream(_tap, new WebSocketCreationOptions { IsServer = true });
         return await AuthenticateAsync(cancellationToken);
     }
 
@@ -311,4 +322,47 @@ internal sealed class FakeRelayClient(FakeRelay relay, Socket socket) : IDisposa
 
         return head.ToString();
     }
+}
+
+/// <summary>Remembers what is read from another stream.</summary>
+internal sealed class TapStream(Stream inner) : AsyncStream
+{
+    private readonly Lock _lock = new();
+    private readonly List<byte> _read = [];
+
+    /// <summary>Whether a short masked frame with this first byte and payload has been read.</summary>
+    public bool HasFrame(byte first, byte[] payload)
+    {
+        byte[] read;
+        lock (_lock)
+            read = [.. _read];
+        for (int at = 0; at + 6 + payload.Length <= read.Length; at++)
+        {
+            if (read[at] != first || read[at + 1] != (0x80 | payload.Length))
+                continue;
+            byte[] unmasked = [.. payload.Select((_, i) => (byte)(read[at + 6 + i] ^ read[at + 2 + (i % 4)]))];
+            if (unmasked.AsSpan().SequenceEqual(payload))
+                return true;
+        }
+
+        return false;
+    }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        int count = await inner.ReadAsync(buffer, cancellationToken);
+        // The tests that look send little.
+        lock (_lock)
+        {
+            if (_read.Count < 10_000)
+                _read.AddRange(buffer.Span[..count]);
+        }
+
+        return count;
+    }
+
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+        inner.WriteAsync(buffer, cancellationToken);
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
 }

@@ -54,16 +54,15 @@ public sealed class RelayConnectionTests
     }
 
     [Fact]
-    public async Task A_WebSocket_ping_is_answered()
+    public async Task A_WebSocket_ping_is_answered_with_its_payload_whether_somebody_sends_or_not()
     {
         await using var relay = new FakeRelay();
         await using RelayConnection connection = await RelayConnection.ConnectAsync(Options(relay.Url), Cancel);
         FakeRelayClient client = await relay.NextClientAsync();
-        ValueTask<Memory<byte>> receiving = connection.ReceiveAsync(Cancel);
-        // A pong that nobody waits for is ignored by the other end; what shows is that frames after it are intact.
         await client.SendRawAsync([0x89, 0x02, 0x68, 0x69]);
-        await client.SendAsync([(byte)RelayFrameType.Pong, 0, 0, 0, 0, 0, 0, 0, 1]);
-        await receiving;
+        await client.SendAsync([1]);
+        await connection.ReceiveAsync(Cancel);
+        await client.UntilPongAsync("hi");
         await connection.SendAsync(new byte[] { 7 }, Cancel);
         Assert.Equal([7], await client.NextMessageAsync());
     }
