@@ -170,13 +170,19 @@ public sealed partial class Connection
                 _acknowledgements.OnLossTimeout(now, path);
             if (path.IsAbandoned)
                 continue;
+
+            // What works or may work stays while there is nothing else: the connection's own idle timeout decides about it.
             if (!path.IsOpened && path.Timers.TryExpire(PathTimer.Validation, now))
             {
-                _closing.Abandon(now, path, PathErrorCode.UnstableOrPoor);
-                continue;
+                if (HasOtherOpened(path))
+                {
+                    _closing.Abandon(now, path, PathErrorCode.UnstableOrPoor);
+                    continue;
+                }
+
+                PathOpening.Prolong(now, path);
             }
 
-            // The last one stays: the connection's own idle timeout decides about it.
             if (path.Timers.TryExpire(PathTimer.Idle, now) && HasOtherOpened(path))
             {
                 _closing.Abandon(now, path, PathErrorCode.UnstableOrPoor);

@@ -98,6 +98,10 @@ internal sealed class PathOpening
         _events.Add(ConnectionEventKind.PathOpened, path);
     }
 
+    /// <summary>Gives the validation of a path more time.</summary>
+    public static void Prolong(Instant now, Path path) =>
+        path.Timers[PathTimer.Validation] = now + (path.ProbeTimeout * ValidationProbeTimeouts);
+
     /// <summary>There may be an id for a path that could not be opened before.</summary>
     public void OnIdsChanged()
     {
@@ -136,7 +140,7 @@ internal sealed class PathOpening
         }
         else
         {
-            path.Timers[PathTimer.Validation] = now + (path.ProbeTimeout * ValidationProbeTimeouts);
+            Prolong(now, path);
         }
 
         path.Current.Validator.Begin();

@@ -74,6 +74,13 @@ public sealed class SimulatedNetwork
         _natByPublic[WithPort(nat.PublicAddress, 0)] = nat;
     }
 
+    /// <summary>The NAT that a host is behind; null if there is none.</summary>
+    public SimulatedNat? NatOf(NetworkAddress host) => _natByHost.GetValueOrDefault(WithPort(host, 0));
+
+    /// <summary>Whether everybody can send to an address: no NAT filters and none hides it.</summary>
+    public bool IsReachable(NetworkAddress address) =>
+        address.IsVirtual || (NatOf(address) is null && !_natByPublic.ContainsKey(WithPort(address, 0)));
+
     /// <summary>Makes a relayed way between two hosts: each has a virtual address for the other.</summary>
     public void Relay(NetworkAddress one, NetworkAddress otherAtOne, NetworkAddress other, NetworkAddress oneAtOther)
     {

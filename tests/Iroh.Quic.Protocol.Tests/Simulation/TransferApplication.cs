@@ -26,6 +26,9 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
     /// <summary>How many datagrams are sent, of lengths from 8 bytes up to what fits.</summary>
     public int Datagrams { get; init; }
 
+    /// <summary>Hears every event of the connection.</summary>
+    public Action<SimulatedConnection, ConnectionEvent>? Heard { get; set; }
+
     /// <summary>How many datagrams have arrived.</summary>
     public int DatagramsReceived => _datagramsReceived.Count;
 
@@ -45,6 +48,7 @@ public sealed class TransferApplication(params (StreamDirection Direction, long 
 
     public override void OnEvent(SimulatedConnection connection, in ConnectionEvent e)
     {
+        Heard?.Invoke(connection, e);
         switch (e.Kind)
         {
             case ConnectionEventKind.StreamReadable:
