@@ -60,7 +60,8 @@ public sealed class RelayPool : IAsyncDisposable
 
     /// <summary>
     /// Says which relays stay connected: the home relay, and those that are to take its place. Replaces what was said before; a relay
-    /// that is no longer named is closed when nothing has been sent over it for a while.
+    /// that is no longer named is closed like any other when nothing has been sent over it for <see cref="RelayPoolOptions.IdleTimeout"/>
+    /// from now.
     /// </summary>
     /// <param name="relays">At most <see cref="RelaysMax"/>; more are ignored.</param>
     public void KeepConnected(IEnumerable<RelayUrl> relays)
@@ -68,7 +69,17 @@ public sealed class RelayPool : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(relays);
         RelayUrl[] kept = [.. relays.Distinct().Take(RelaysMax)];
         lock (_lock)
+        {
+            // Those who know this endpoint by its old home relay hear of the new one in the meantime.
+            foreach (RelayUrl relay in _kept)
+            {
+                if (_relays.TryGetValue(relay, out PooledRelay? former))
+                    former.LastSent = _options.TimeProvider.GetTimestamp();
+            }
+
             _kept = [.. kept];
+        }
+
         foreach (RelayUrl relay in kept)
             Open(relay);
     }

@@ -53,15 +53,18 @@ public sealed class RelayPoolTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_relay_that_is_kept_no_longer_is_left_when_idle()
+    public async Task A_relay_that_is_kept_no_longer_stays_for_60_s_and_is_then_left()
     {
         await using RelayPool pool = Create();
         pool.KeepConnected([_home.Url]);
         FakeRelayClient client = await _home.NextClientAsync();
         await _receiver.UntilAsync(RelayState.Connected);
+        await PassAsync(TimeSpan.FromSeconds(100), pool, _home.Url);
         pool.KeepConnected([_other.Url]);
         await _other.NextClientAsync();
-        await PassAsync(TimeSpan.FromSeconds(70), pool, _other.Url);
+        await PassAsync(TimeSpan.FromSeconds(50), pool, _home.Url, _other.Url);
+        Assert.Equal(RelayState.Connected, pool.GetStatus(_home.Url)!.State);
+        await PassAsync(TimeSpan.FromSeconds(20), pool, _home.Url, _other.Url);
         Assert.Null(pool.GetStatus(_home.Url));
         await client.SaidGoodbye.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
@@ -176,15 +179,15 @@ public sealed class RelayPoolTests : IAsyncDisposable
     }
 
     // Moves the clock in steps in which a ping is sent and answered.
-    private async Task PassAsync(TimeSpan time, RelayPool pool, RelayUrl relay)
+    private async Task PassAsync(TimeSpan time, RelayPool pool, params RelayUrl[] relays)
     {
         TimeSpan step = TimeSpan.FromSeconds(0.4);
         for (TimeSpan passed = TimeSpan.Zero; passed < time; passed += step)
         {
             _time.Advance(step);
             // A relay's answer takes real time, in which the clock must not pass the time-out of a pong.
-            while (pool.GetStatus(relay) is { State: RelayState.Connected } status
-                && (status.RoundTripTime is null || status.Silence > TimeSpan.FromSeconds(15)))
+            while (relays.Any(relay => pool.GetStatus(relay) is { State: RelayState.Connected } status
+                && (status.RoundTripTime is null || status.Silence > TimeSpan.FromSeconds(15))))
                 await Task.Delay(5, TestContext.Current.CancellationToken);
         }
     }
