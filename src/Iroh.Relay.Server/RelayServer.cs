@@ -20,8 +20,11 @@ public sealed partial class RelayServer : IAsyncDisposable
     // What pipes hold that nobody has looked at yet: one of the longest frames. A client that is over its rate holds no more than this.
     private const long RequestBufferBytes = 96 * 1024;
 
-    // Probes and people look at pages; nobody has reason to send long headers or bodies.
+    // Probes and people look at pages; nobody has reason to send long headers.
     private const int HeadersBytesMax = 16 * 1024;
+
+    // The longest body is a DNS query over HTTPS to a name server beside the relay.
+    private const int RequestBodyBytesMax = 64 * 1024;
 
     // Together with the relay's own handshake, 30 s to get in.
     private static readonly TimeSpan s_requestLimit = TimeSpan.FromSeconds(10);
@@ -143,7 +146,7 @@ public sealed partial class RelayServer : IAsyncDisposable
         {
             // Whoever is to be refused for want of room still gets an answer.
             kestrel.Limits.MaxConcurrentConnections = options.ConnectionsMax + 1024L;
-            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.Limits.MaxRequestBodySize = RequestBodyBytesMax;
             kestrel.Limits.MaxRequestBufferSize = RequestBufferBytes;
             kestrel.Limits.MaxRequestHeadersTotalSize = HeadersBytesMax;
             kestrel.Limits.RequestHeadersTimeout = s_requestLimit;

@@ -115,7 +115,7 @@ public sealed partial class RelayService : IAsyncDisposable
         Metrics.Dispose();
     }
 
-    /// <summary>Counts a connection before it is let in.</summary>
+    /// <summary>Counts a connection before it is let in; <see cref="Release"/> is its counterpart.</summary>
     /// <returns>False if the relay has no room, or shuts down.</returns>
     internal bool TryOpen()
     {
@@ -126,27 +126,25 @@ public sealed partial class RelayService : IAsyncDisposable
         return hasRoom;
     }
 
+    /// <summary>A connection for which <see cref="TryOpen"/> said yes has ended.</summary>
+    internal void Release() => Interlocked.Decrement(ref _openCount);
+
     /// <summary>Serves a connection for which <see cref="TryOpen"/> said yes, until it ends.</summary>
-    /// <param name="transport">The connection after its upgrade; its owner closes it afterwards.</param>
+    /// <param name="transport">The connection.</param>
     /// <param name="version">What was agreed on.</param>
     /// <param name="token">What the client shows.</param>
     /// <param name="remoteAddress">Where it comes from, if known.</param>
-    /// <param name="abort">Breaks the connection off. Thread-safe, may be called several times, also after the end.</param>
-    internal async Task ServeAsync(IDuplexPipe transport, RelayVersion version, string? token, IPAddress? remoteAddress, Action abort)
+    internal async Task ServeAsync(RelayTransport transport, RelayVersion version, string? token, IPAddress? remoteAddress)
     {
         try
         {
             using var messages = new WebSocketMessageReader(ClientConnection.MessageMax);
-            if (await LetInAsync(transport, messages, token, remoteAddress).ConfigureAwait(false) is { } access)
-                await RunAsync(new ClientConnection(_parts, access, version, transport, abort, Jitter()), messages).ConfigureAwait(false);
+            if (await LetInAsync(transport.Pipe, messages, token, remoteAddress).ConfigureAwait(false) is { } access)
+                await RunAsync(new ClientConnection(_parts, access, version, transport, Jitter()), messages).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException)
         {
             // The client went away in its handshake, or took too long for it.
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _openCount);
         }
     }
 

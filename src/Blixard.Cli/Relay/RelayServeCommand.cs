@@ -3,6 +3,8 @@ using System.Net;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Output;
 using Iroh.Relay.Server;
+using Iroh.Relay.Server.AddressDiscovery;
+using Iroh.Relay.Server.Names;
 using Microsoft.Extensions.Logging;
 
 namespace Blixard.Cli.Relay;
@@ -40,6 +42,12 @@ internal static class RelayServeCommand
 
     private static readonly Option<int?> s_connections = new("--max-connections") { Description = "How many connections there may be. Default: 100000.", HelpName = "N" };
 
+    private static readonly Option<string[]> s_discovery = new("--qad")
+    {
+        Description = "UDP address where endpoints learn their public address (QUIC address discovery), one for each family. Clients expect port 7842. Needs --cert and --key.",
+        HelpName = "IP:PORT",
+    };
+
     private static readonly Option<string?> s_metrics = new("--metrics")
     {
         Description = "Where /metrics is shown over plain HTTP, to whoever asks. Default: nowhere.",
@@ -51,8 +59,9 @@ internal static class RelayServeCommand
     public static Command Create()
     {
         var command = new Command("serve", "Serve a relay until stopped; on Ctrl-C or SIGTERM, clients are sent away over a few seconds.");
-        foreach (Option option in new Option[] { s_http, s_https, s_certificate, s_key, s_access, s_rate, s_connections, s_metrics, s_verbose })
+        foreach (Option option in new Option[] { s_http, s_https, s_certificate, s_key, s_access, s_rate, s_connections, s_discovery, s_metrics, s_verbose })
             command.Options.Add(option);
+        NameOptions.AddTo(command);
         CommandRunner.Handle(command, RunAsync);
         return command;
     }
@@ -61,34 +70,55 @@ internal static class RelayServeCommand
     {
         using ILoggerFactory loggers = CreateLoggers(result.GetValue(s_verbose));
         RelayServerOptions options = Read(result, loggers);
-        RelayServer server;
+        AddressDiscoveryOptions? discoveryOptions = ReadDiscovery(result, loggers);
+        NameServerOptions? nameOptions = NameOptions.Read(result, loggers);
+        NameServer? names = null;
+        AddressDiscoveryServer? discovery = null;
+        RelayServer? server = null;
         try
         {
+            if (nameOptions is not null)
+            {
+                NameServer started = names = await NameServer.StartAsync(nameOptions, cancellationToken).ConfigureAwait(false);
+                options = options with { Routes = routes => routes.MapNameServer(started) };
+            }
+
+            if (discoveryOptions is not null)
+                discovery = await AddressDiscoveryServer.StartAsync(discoveryOptions, cancellationToken).ConfigureAwait(false);
             server = await RelayServer.StartAsync(options, cancellationToken).ConfigureAwait(false);
+            Announce(server, discovery, names, output);
+            await RunUntilStoppedAsync(server, output, cancellationToken).ConfigureAwait(false);
         }
-        catch (RelayServerException exception)
+        catch (Exception exception) when (exception is RelayServerException or NameServerException)
         {
             throw new CommandException(ExitCode.Failed, exception.Message, exception);
         }
-
-        await using (server)
+        finally
         {
-            Announce(server, output);
-            try
+            foreach (IAsyncDisposable? part in new IAsyncDisposable?[] { server, discovery, names })
             {
-                await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+                if (part is not null)
+                    await part.DisposeAsync().ConfigureAwait(false);
             }
-            catch (OperationCanceledException)
-            {
-                // Ctrl-C or SIGTERM: the usual end.
-            }
-
-            int clients = server.Relay.ClientCount;
-            output.Write(new JsonObject { ["event"] = "stopping", ["clients"] = clients }, $"stopping: sending {clients} clients away");
-            await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
         return ExitCode.Done;
+    }
+
+    private static async Task RunUntilStoppedAsync(RelayServer server, CommandOutput output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // Ctrl-C or SIGTERM: the usual end.
+        }
+
+        int clients = server.Relay.ClientCount;
+        output.Write(new JsonObject { ["event"] = "stopping", ["clients"] = clients }, $"stopping: sending {clients} clients away");
+        await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     private static RelayServerOptions Read(ParseResult result, ILoggerFactory loggers)
@@ -98,8 +128,10 @@ internal static class RelayServeCommand
         bool hasCertificate = result.GetValue(s_certificate) is not null && result.GetValue(s_key) is not null;
         if (result.GetValue(s_https) is not null && !hasCertificate)
             throw new CommandException(ExitCode.Usage, "--https needs --cert FILE and --key FILE.");
-        if (result.GetValue(s_https) is null && (result.GetValue(s_certificate) ?? result.GetValue(s_key)) is not null)
-            throw new CommandException(ExitCode.Usage, "--cert and --key are for --https IP:PORT, which is missing.");
+        if (result.GetValue(s_discovery) is { Length: > 0 } && !hasCertificate)
+            throw new CommandException(ExitCode.Usage, "--qad needs --cert FILE and --key FILE.");
+        if (result.GetValue(s_https) is null && result.GetValue(s_discovery) is not { Length: > 0 } && (result.GetValue(s_certificate) ?? result.GetValue(s_key)) is not null)
+            throw new CommandException(ExitCode.Usage, "--cert and --key are for --https IP:PORT or --qad IP:PORT, which are missing.");
         if (result.GetValue(s_connections) is < 1)
             throw new CommandException(ExitCode.Usage, "--max-connections takes a number of at least 1.");
         var relay = new RelayOptions
@@ -112,14 +144,23 @@ internal static class RelayServeCommand
         {
             Http = ParseAddress("--http", result.GetValue(s_http)),
             Https = ParseAddress("--https", result.GetValue(s_https)),
-            CertificateFile = result.GetValue(s_certificate),
-            KeyFile = result.GetValue(s_key),
+            CertificateFile = result.GetValue(s_https) is null ? null : result.GetValue(s_certificate),
+            KeyFile = result.GetValue(s_https) is null ? null : result.GetValue(s_key),
             Metrics = ParseAddress("--metrics", result.GetValue(s_metrics)),
             Relay = result.GetValue(s_connections) is { } connections ? relay with { ConnectionsMax = connections } : relay,
         };
     }
 
-    private static void Announce(RelayServer server, CommandOutput output)
+    private static AddressDiscoveryOptions? ReadDiscovery(ParseResult result, ILoggerFactory loggers) =>
+        result.GetValue(s_discovery) is not { Length: > 0 } addresses ? null : new AddressDiscoveryOptions
+        {
+            Bind = [.. addresses.Select(text => ParseAddress("--qad", text)!)],
+            CertificateFile = result.GetValue(s_certificate)!,
+            KeyFile = result.GetValue(s_key)!,
+            Loggers = loggers,
+        };
+
+    private static void Announce(RelayServer server, AddressDiscoveryServer? discovery, NameServer? names, CommandOutput output)
     {
         var json = new JsonObject
         {
@@ -128,16 +169,22 @@ internal static class RelayServeCommand
             ["http"] = server.Http?.ToString(),
             ["https"] = server.Https?.ToString(),
             ["metrics"] = server.Metrics is { } shown ? $"http://{shown}/metrics" : null,
+            ["qad"] = new JsonArray([.. discovery?.LocalEndPoints.Select(address => JsonValue.Create(address.ToString())) ?? []]),
+            ["dns"] = new JsonArray([.. names?.DnsEndPoints.Select(address => JsonValue.Create(address.ToString())) ?? []]),
         };
         string text = $"relay at {server.Url}";
         if (server.Https is not null && server.Http is { } portal)
             text += $"\n  captive portal check at http://{portal}/generate_204";
+        if (discovery is not null)
+            text += $"\n  address discovery at {string.Join(", ", discovery.LocalEndPoints)} (UDP)";
+        if (names is not null)
+            text += $"\n  names at {string.Join(", ", names.DnsEndPoints)} (UDP and TCP), {server.Url}dns-query and {server.Url}pkarr";
         if (server.Metrics is { } metrics)
             text += $"\n  metrics at http://{metrics}/metrics";
         output.Write(json, text);
     }
 
-    private static IPEndPoint? ParseAddress(string option, string? text) => text is null ? null
+    internal static IPEndPoint? ParseAddress(string option, string? text) => text is null ? null
         : IPEndPoint.TryParse(text, out IPEndPoint? address) && text.Contains(':', StringComparison.Ordinal)
             ? address
             : throw new CommandException(ExitCode.Usage, $"{option} takes IP:PORT, such as 0.0.0.0:8080; '{text}' is not one.");

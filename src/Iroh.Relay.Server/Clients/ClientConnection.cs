@@ -30,8 +30,7 @@ internal sealed class ClientConnection
     private readonly RelayCounters _counters;
     private readonly Func<TimeSpan> _clock;
     private readonly TimeProvider _time;
-    private readonly IDuplexPipe _transport;
-    private readonly Action _abort;
+    private readonly RelayTransport _transport;
     private readonly RelayVersion _version;
     private readonly ClientTimers _timers;
     private readonly TokenBucket? _bucket;
@@ -45,14 +44,14 @@ internal sealed class ClientConnection
     private long _bytesReceived;
     private long _packetsDropped;
 
-    public ClientConnection(RelayParts parts, AccessRequest access, RelayVersion version, IDuplexPipe transport, Action abort, TimeSpan jitter)
+    public ClientConnection(RelayParts parts, AccessRequest access, RelayVersion version, RelayTransport transport, TimeSpan jitter)
     {
         (_registry, _counters, _clock, _time) = (parts.Registry, parts.Counters, parts.Clock, parts.Time);
-        (Access, _version, _transport, _abort) = (access, version, transport, abort);
+        (Access, _version, _transport) = (access, version, transport);
         _timers = new ClientTimers(jitter);
         _timers.OnReceived(_clock());
         _bucket = parts.ReceiveLimit is { } limit ? new TokenBucket(limit) : null;
-        Outbox = new ClientOutbox(transport.Output, parts.Counters, parts.Clock);
+        Outbox = new ClientOutbox(transport.Pipe.Output, parts.Counters, parts.Clock);
     }
 
     /// <summary>What it was let in with.</summary>
@@ -86,6 +85,11 @@ internal sealed class ClientConnection
         {
             closeCode = await ReadAsync(messages).ConfigureAwait(false);
         }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        {
+            // The connection broke.
+            closeCode = WebSocketCloseCode.Normal;
+        }
         finally
         {
             Leave();
@@ -100,7 +104,7 @@ internal sealed class ClientConnection
     {
         if (now.Ticks - s_closeLimit.Ticks >= Volatile.Read(ref _closingSince))
         {
-            _abort();
+            _transport.Abort();
             return;
         }
 
@@ -112,7 +116,7 @@ internal sealed class ClientConnection
                 RelayFrameWriter.WritePing(ping, (ulong)now.Ticks);
                 Say(ping);
                 break;
-            case ClientDue.GivenUp:
+            case ClientDue.GivenUp when DropReason.Length == 0:
                 RelayCounters.Count(ref _counters.GivenUp);
                 Abort(Outbox.WaitingSince is null ? "it does not answer" : "it takes nothing of what is sent");
                 break;
@@ -140,7 +144,7 @@ internal sealed class ClientConnection
     public void Abort(string reason)
     {
         DropReason = reason;
-        _abort();
+        _transport.Abort();
     }
 
     private void Tell(RelayStatus status)
@@ -162,37 +166,29 @@ internal sealed class ClientConnection
 
     private async Task<WebSocketCloseCode> ReadAsync(WebSocketMessageReader messages)
     {
-        PipeReader reader = _transport.Input;
+        PipeReader reader = _transport.Pipe.Input;
         long turn = 0;
         while (true)
         {
-            ReadResult result;
-            try
-            {
-                ValueTask<ReadResult> reading = reader.ReadAsync();
-                if (!reading.IsCompleted)
-                    turn = 0;
-                result = await reading.ConfigureAwait(false);
-            }
-            catch (Exception exception) when (exception is IOException or OperationCanceledException)
-            {
-                return WebSocketCloseCode.Normal;
-            }
-
+            ValueTask<ReadResult> reading = reader.ReadAsync();
+            if (!reading.IsCompleted)
+                turn = 0;
+            ReadResult result = await reading.ConfigureAwait(false);
             ReadOnlySequence<byte> rest = result.Buffer;
             long available = rest.Length;
-            WebSocketCloseCode? end = Process(messages, ref rest);
-            long used = available - rest.Length;
+            WebSocketCloseCode? end = Process(messages, ref rest, out TimeSpan pause);
+            turn += available - rest.Length;
             WriteToTouched();
-            reader.AdvanceTo(rest.Start, rest.End);
+            // What waits for the end of a pause has not been looked at: the way to here fills up, and the client has to wait.
+            reader.AdvanceTo(rest.Start, pause > TimeSpan.Zero ? rest.Start : rest.End);
             if (end is { } code)
                 return code;
-            if (result.IsCompleted)
+            if (pause > TimeSpan.Zero)
+                await Task.Delay(pause, _time, _transport.Aborted).ConfigureAwait(false);
+            else if (result.IsCompleted)
                 return WebSocketCloseCode.Normal;
+            // After a pause, too: its pong may have waited outside.
             _timers.OnReceived(_clock());
-            if (_bucket is not null)
-                await ObeyLimitAsync(_bucket, used).ConfigureAwait(false);
-            turn += used;
             if (turn >= TurnBytes)
             {
                 turn = 0;
@@ -201,25 +197,14 @@ internal sealed class ClientConnection
         }
     }
 
-    private async ValueTask ObeyLimitAsync(TokenBucket bucket, long received)
-    {
-        TimeSpan pause = bucket.Take(_clock(), received);
-        if (pause == TimeSpan.Zero)
-            return;
-        RelayCounters.Add(ref _counters.BytesRateLimited, received);
-        if (!_wasLimited)
-            RelayCounters.Count(ref _counters.ConnectionsRateLimited);
-        _wasLimited = true;
-        await Task.Delay(pause, _time).ConfigureAwait(false);
-        // Its pong may have waited outside.
-        _timers.OnReceived(_clock());
-    }
-
-    private WebSocketCloseCode? Process(WebSocketMessageReader messages, ref ReadOnlySequence<byte> input)
+    /// <summary>Works on what came, up to the end, a reason to close, or a reason to pause.</summary>
+    private WebSocketCloseCode? Process(WebSocketMessageReader messages, ref ReadOnlySequence<byte> input, out TimeSpan pause)
     {
         WebSocketCloseCode? end = null;
-        while (end is null)
+        pause = TimeSpan.Zero;
+        while (end is null && pause == TimeSpan.Zero)
         {
+            long before = input.Length;
             WebSocketReadResult result = messages.TryRead(ref input, out WebSocketMessage message);
             if (result == WebSocketReadResult.NeedsMore)
                 break;
@@ -229,6 +214,8 @@ internal sealed class ClientConnection
                 WebSocketReadResult.TooBig => OnViolation("a message is longer than any frame", WebSocketCloseCode.MessageTooBig),
                 _ => OnViolation("its bytes are not WebSocket frames", WebSocketCloseCode.ProtocolError),
             };
+            if (_bucket is not null)
+                pause = TakeFrom(_bucket, before - input.Length);
         }
 
         RelayCounters.Add(ref _counters.PacketsReceived, _packetsReceived);
@@ -236,6 +223,18 @@ internal sealed class ClientConnection
         RelayCounters.Add(ref _counters.PacketsDropped, _packetsDropped);
         (_packetsReceived, _bytesReceived, _packetsDropped) = (0, 0, 0);
         return end;
+    }
+
+    private TimeSpan TakeFrom(TokenBucket bucket, long bytes)
+    {
+        TimeSpan pause = bucket.Take(_clock(), bytes);
+        if (pause == TimeSpan.Zero)
+            return pause;
+        RelayCounters.Add(ref _counters.BytesRateLimited, bytes);
+        if (!_wasLimited)
+            RelayCounters.Count(ref _counters.ConnectionsRateLimited);
+        _wasLimited = true;
+        return pause;
     }
 
     private WebSocketCloseCode? OnMessage(WebSocketMessage message)

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 using Iroh.Relay.Protocol;
+using Iroh.Relay.Server.Clients;
 using Iroh.Relay.Server.WebSockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
@@ -83,8 +84,8 @@ public static class RelayRoutes
         IHttpUpgradeFeature? upgrade = context.Features.Get<IHttpUpgradeFeature>();
         string? problem = UpgradeRequest.Check(context.Request.Headers, out RelayVersion version)
             ?? (upgrade is { IsUpgradableRequest: true } ? null : "The request cannot be upgraded: it takes HTTP/1.1 and 'Connection: Upgrade'.\n");
-        IDuplexPipe? transport = context.Features.Get<IConnectionTransportFeature>()?.Transport;
-        if (problem is null && transport is not null && HasBytes(transport.Input))
+        IDuplexPipe? pipe = context.Features.Get<IConnectionTransportFeature>()?.Transport;
+        if (problem is null && pipe is not null && HasBytes(pipe.Input))
             problem = "Something was sent before the answer to the upgrade.\n";
         if (problem is not null)
         {
@@ -101,17 +102,29 @@ public static class RelayRoutes
             return;
         }
 
-        context.Response.Headers.Upgrade = "websocket";
-        context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(context.Request.Headers.SecWebSocketKey.ToString());
-        context.Response.Headers.SecWebSocketProtocol = version.ToSubprotocol();
-        string? token = UpgradeRequest.Token(context.Request);
-        Stream stream = await upgrade!.UpgradeAsync().ConfigureAwait(false);
-        // Kestrel's own pipes spare the copies that a stream makes; other servers have the stream only.
-        transport ??= new StreamTransport(stream);
+        try
+        {
+            context.Response.Headers.Upgrade = "websocket";
+            context.Response.Headers.SecWebSocketAccept = UpgradeRequest.Accept(context.Request.Headers.SecWebSocketKey.ToString());
+            context.Response.Headers.SecWebSocketProtocol = version.ToSubprotocol();
+            Stream stream = await upgrade!.UpgradeAsync().ConfigureAwait(false);
+            // Kestrel's own pipes spare the copies that a stream makes; other servers have the stream only.
+            await RunAsync(context, relay, pipe ?? new StreamPipe(stream), version).ConfigureAwait(false);
+        }
+        finally
+        {
+            relay.Release();
+        }
+    }
+
+    private static async Task RunAsync(HttpContext context, RelayService relay, IDuplexPipe pipe, RelayVersion version)
+    {
         var breaker = new RequestBreaker(context);
         try
         {
-            await relay.ServeAsync(transport, version, token, context.Connection.RemoteIpAddress, breaker.Break).ConfigureAwait(false);
+            await relay.ServeAsync(
+                new RelayTransport(pipe, breaker.Break, context.RequestAborted), version, UpgradeRequest.Token(context.Request), context.Connection.RemoteIpAddress)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -156,7 +169,7 @@ public static class RelayRoutes
         return context.Response.WriteAsync(text, context.RequestAborted);
     }
 
-    private sealed class StreamTransport(Stream stream) : IDuplexPipe
+    private sealed class StreamPipe(Stream stream) : IDuplexPipe
     {
         public PipeReader Input { get; } = PipeReader.Create(stream);
 
