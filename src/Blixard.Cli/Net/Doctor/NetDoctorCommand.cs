@@ -28,10 +28,8 @@ internal static class NetDoctorCommand
                 StunServers = [.. (result.GetValue(stun) ?? []).Select(ParseStunServer)],
                 AskGateway = !result.GetValue(noPortMapping),
             };
-            await using var sockets = UdpProbeSockets.Bind();
             string? shown = null;
-            NetworkDiagnosis diagnosis = await NetworkExamination.RunAsync(
-                options, sockets, addressProbe: null, Show, cancellationToken).ConfigureAwait(false);
+            NetworkDiagnosis diagnosis = await NetworkExamination.RunAsync(options, Show, cancellationToken).ConfigureAwait(false);
             output.Write(DoctorJson.Create(diagnosis), DoctorText.Render(diagnosis));
             return diagnosis.Kind == NetworkKind.Unreachable ? ExitCode.Unreachable : ExitCode.Done;
 

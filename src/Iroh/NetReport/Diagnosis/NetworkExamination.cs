@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using Iroh.Base;
 using Iroh.LocalAddresses;
+using Iroh.NetReport.AddressDiscovery;
 using Iroh.PortMapping;
+using Iroh.Quic;
 
 namespace Iroh.NetReport.Diagnosis;
 
@@ -10,17 +13,27 @@ public static class NetworkExamination
 {
     /// <summary>Examines the network.</summary>
     /// <param name="options">Whom to ask.</param>
-    /// <param name="sockets">The sockets whose public addresses are wanted. Not owned.</param>
-    /// <param name="addressProbe">Asks relays by QUIC address discovery from the same sockets; null: nobody is asked that way. Not owned.</param>
     /// <param name="onProgress">Called with a few words about each step, on any thread, one call at a time; null for nobody.</param>
     /// <param name="cancellationToken">Ends the examination without a result.</param>
     /// <exception cref="OperationCanceledException">The token fired.</exception>
+    /// <exception cref="QuicBindException">No UDP socket can be bound.</exception>
     public static async Task<NetworkDiagnosis> RunAsync(
-        NetworkExaminationOptions options, IProbeSockets sockets, IAddressProbe? addressProbe = null, Action<string>? onProgress = null,
-        CancellationToken cancellationToken = default)
+        NetworkExaminationOptions options, Action<string>? onProgress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(sockets);
+        // As an endpoint would: the same sockets for everything.
+        var sockets = new EndpointProbeSockets();
+        await using QuicEndpoint endpoint = Bind(sockets);
+        sockets.Attach(endpoint);
+        await using var addressProbe = new AddressDiscoveryClient(
+            endpoint, new AddressDiscoveryOptions { CertificateValidation = options.Reporter.CertificateValidation });
+        return await RunAsync(options, sockets, addressProbe, onProgress, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<NetworkDiagnosis> RunAsync(
+        NetworkExaminationOptions options, EndpointProbeSockets sockets, AddressDiscoveryClient addressProbe, Action<string>? onProgress,
+        CancellationToken cancellationToken)
+    {
         onProgress?.Invoke("looking at this machine's addresses");
         NetworkState state = NetworkInterfaces.Read();
         var request = new NetReportRequest
@@ -62,7 +75,23 @@ public static class NetworkExamination
         }
     }
 
-    private static PortMapper? StartMapper(NetworkExaminationOptions options, NetworkState state, IProbeSockets sockets, Action<string>? onProgress)
+    private static QuicEndpoint Bind(EndpointProbeSockets sockets)
+    {
+        var anyV4 = new IPEndPoint(IPAddress.Any, 0);
+        try
+        {
+            return Create(sockets, [anyV4, new IPEndPoint(IPAddress.IPv6Any, 0)]);
+        }
+        catch (QuicBindException exception) when (exception.Address.AddressFamily == AddressFamily.InterNetworkV6)
+        {
+            return Create(sockets, [anyV4]);
+        }
+    }
+
+    private static QuicEndpoint Create(EndpointProbeSockets sockets, IReadOnlyList<IPEndPoint> addresses) => QuicEndpoint.Create(
+        new QuicEndpointOptions { LocalEndPoints = addresses, PrivateKeySeed = SecretKey.Generate().Seed.ToArray(), OtherDatagrams = sockets });
+
+    private static PortMapper? StartMapper(NetworkExaminationOptions options, NetworkState state, EndpointProbeSockets sockets, Action<string>? onProgress)
     {
         if (!options.AskGateway || state.RouteV4?.Gateway is not { } gateway
             || sockets.LocalEndPoints.FirstOrDefault(socket => socket.AddressFamily == AddressFamily.InterNetwork) is not { } socket)
@@ -71,7 +100,7 @@ public static class NetworkExamination
         return new PortMapper(new PortMapperOptions { InternalPort = socket.Port, Gateway = () => gateway }, _ => { });
     }
 
-    private static IReadOnlyList<LocalNetworkAddress> LocalAddresses(NetworkState state, IProbeSockets sockets) =>
+    private static IReadOnlyList<LocalNetworkAddress> LocalAddresses(NetworkState state, EndpointProbeSockets sockets) =>
         [.. DirectAddressSelection.Select([.. sockets.LocalEndPoints], [.. state.Addresses]).Select(endPoint => new LocalNetworkAddress(
             endPoint.Address,
             state.Addresses.FirstOrDefault(address => address.Address.Equals(endPoint.Address)).InterfaceName ?? ""))];
