@@ -5,6 +5,7 @@ using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.Diagnostics;
 using Iroh.Quic.Protocol.Inbound;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Outbound;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
@@ -41,7 +42,7 @@ public sealed partial class Connection : IDisposable
     private readonly PathOpening _opening;
     private readonly PathClosing _closing;
     private readonly SilentPaths _silence;
-    private readonly OffPathProbes _probes = new();
+    private readonly HolePunching _punching;
     private readonly DatagramReceiver _receiver;
     private readonly Acknowledgements _acknowledgements;
     private readonly SendScheduler _scheduler;
@@ -66,6 +67,9 @@ public sealed partial class Connection : IDisposable
         var crypto = new CryptoStreams(new BlockPool(keepsFreeBlocks: false));
         var pending = new PendingFrames();
         var observed = new ObservedAddresses(configuration.AddressReports, _events);
+        var search = new PortSearch(configuration.SearchesPorts, random, _events);
+        int natAddressesMax = configuration.ConcurrentPathsMax > 1 ? configuration.NatTraversalAddressesMax : 0;
+        _punching = new HolePunching(Side, natAddressesMax, configuration.InitialRtt, search, _events);
         var idle = new IdleTimeout(configuration.MaxIdleTimeout);
         var headerFields = new HeaderFields(setup.LocalId, random);
         var pathFactory = new NetworkPathFactory(configuration);
@@ -83,13 +87,13 @@ public sealed partial class Connection : IDisposable
         // Outbound.
         var spaces = new PacketSpaces(initial, handshake, path);
         var pathFrames = new PathFrames(_paths, _pathIds);
-        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, _paths, _pathIds, pathFrames, random);
+        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, _paths, _pathIds, pathFrames, _punching, random);
         _sentPackets = new SentPacketLog(_trace);
-        _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler, _probes);
-        _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _probes, _sentPackets);
+        _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler, _punching);
+        _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _punching, _sentPackets);
 
         // Inbound.
-        var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, pathFrames);
+        var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, pathFrames, _punching);
         _acknowledgements = new Acknowledgements(_keys, _paths, spaces, filler, fates, _trace);
         _opening = new PathOpening(setup, _state, _paths, _pathIds, pathFrames, pathFactory, _events);
         _closing = new PathClosing(_paths, _pathIds, pathFrames, _acknowledgements, _events, _endpointEvents);
@@ -97,14 +101,14 @@ public sealed partial class Connection : IDisposable
         _lifecycle = new Lifecycle(_state, _keys, _paths, idle, configuration.InitialRtt, _endpointEvents, _trace);
         _handshake = new Handshake(CreateTls(setup), crypto, _keys);
         _progress = new HandshakeProgress(
-            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _pathIds, _streams, _datagrams, observed, _acknowledgements, pending,
-            idle, pathFactory, _events, _endpointEvents);
+            setup, _state, _keys, crypto, spaces, _handshake, ids, _paths, _pathIds, _streams, _datagrams, observed, _punching, _acknowledgements,
+            pending, idle, pathFactory, _events, _endpointEvents);
         var pathFrameDispatcher = new PathFrameDispatcher(_paths, _pathIds, _closing, _acknowledgements, _events);
         var dispatcher = new FrameDispatcher(
-            Side, crypto, _streams, _datagrams, observed, _acknowledgements, pathFrameDispatcher, _probes);
+            Side, crypto, _streams, _datagrams, observed, _acknowledgements, pathFrameDispatcher, _punching);
         _receiver = new DatagramReceiver(
             setup, _state, _lifecycle, _keys, ids, _progress, _paths, _movement, _opening, _pathIds, spaces, headerFields,
-            _acknowledgements, dispatcher);
+            _acknowledgements, dispatcher, _punching);
 
         _keys.SetInitial(setup.OriginalDestinationId, Side);
         _lifecycle.RestartIdleTimer(now);
@@ -165,7 +169,7 @@ public sealed partial class Connection : IDisposable
             Instant next = _lifecycle.NextTimeout;
             if (!_state.IsOpen)
                 return next;
-            next = Instant.Min(next, _closing.NextTimeout);
+            next = Instant.Min(next, Instant.Min(_closing.NextTimeout, _punching.NextTimeout));
             for (int i = 0; i < _paths.Count; i++)
                 next = Instant.Min(next, _paths[i].Timers.Next);
             return _keys.Application is { } keys ? Instant.Min(next, keys.NextTimeout) : next;
@@ -218,6 +222,7 @@ public sealed partial class Connection : IDisposable
         _datagramsReceived++;
         _bytesReceived += (ulong)datagram.Length;
         _receiver.Handle(now, path, ecn, datagram);
+        OpenPunchedPaths(now);
         UpdateTimers(now);
     }
 
@@ -229,6 +234,7 @@ public sealed partial class Connection : IDisposable
         {
             _keys.Application?.HandleTimeout(now);
             HandlePathTimeouts(now);
+            _punching.HandleTimeout(now, _paths.HasDirect);
         }
 
         UpdateTimers(now);
@@ -412,7 +418,7 @@ public sealed partial class Connection : IDisposable
             _lifecycle.OnAckElicitingSent(now);
         if (built.HasHandshakePacket)
             _progress.OnHandshakePacketSent(now);
-        if (_state.IsHandshakeComplete)
+        if (_state.IsHandshakeComplete && plan.Network is not null)
             _movement.OnActivity(now, plan.Path);
     }
 

@@ -81,6 +81,18 @@ public sealed record ConnectionConfiguration
     public int DatagramSendBuffer { get; init; } = 1 << 20;
 
     /// <summary>
+    /// How many of the peer's addresses this end holds for NAT traversal; 0: it takes no part. 0 to 255, default 32 as in iroh. Without several
+    /// paths (<see cref="ConcurrentPathsMax"/>) there is none.
+    /// </summary>
+    public int NatTraversalAddressesMax { get; init; } = 32;
+
+    /// <summary>
+    /// Whether this end takes part in port searches with peers of our kind, where a NAT that maps by destination meets one that lets in only
+    /// what it has sent to (docs/decisions/0013-port-search.md). Default true.
+    /// </summary>
+    public bool SearchesPorts { get; init; } = true;
+
+    /// <summary>
     /// Whether the peer is told the address at which it is seen, and whether this end wants to be told. Default: neither, as between iroh's
     /// endpoints; a relay's address discovery server provides, its clients receive.
     /// </summary>
@@ -128,6 +140,7 @@ public sealed record ConnectionConfiguration
         CheckRange(MaxDatagramFrameSize, 0, 65535, nameof(MaxDatagramFrameSize));
         CheckRange(DatagramReceiveBuffer, 0, 1 << 30, nameof(DatagramReceiveBuffer));
         CheckRange(DatagramSendBuffer, 0, 1 << 30, nameof(DatagramSendBuffer));
+        CheckRange(NatTraversalAddressesMax, 0, byte.MaxValue, nameof(NatTraversalAddressesMax));
         CheckRange((int)AddressReports, (int)AddressReports.None, (int)AddressReports.Both, nameof(AddressReports));
         CheckRange(ConcurrentPathsMax, 1, 64, nameof(ConcurrentPathsMax));
         CheckRange(PathIdleTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1), nameof(PathIdleTimeout));

@@ -74,6 +74,19 @@ public enum ConnectionEventKind
     /// <summary>A path that could not be opened for lack of ids can be tried again.</summary>
     PathsAvailable,
 
+    /// <summary>
+    /// A port search needs <see cref="ConnectionEvent.Code"/> more UDP sockets: open as many, of the family of the peer's addresses, tell their
+    /// local addresses by <c>OpenSearchSockets</c>, hand what arrives on them to this connection and send through them what names them as
+    /// <c>FourTuple.Local</c>. Whoever cannot, does nothing.
+    /// </summary>
+    PortSearchSocketsWanted,
+
+    /// <summary>
+    /// The port search is over: its sockets can be closed, except those that a path uses. <see cref="ConnectionEvent.Address"/> is the local
+    /// address of the socket at which the peer has arrived, unspecified if it did not.
+    /// </summary>
+    PortSearchEnded,
+
     /// <summary>The connection is over for the application; <c>CloseReason</c> says why. Comes once, and nothing comes after it.</summary>
     Closed,
 }

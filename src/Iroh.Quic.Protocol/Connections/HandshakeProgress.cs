@@ -3,6 +3,7 @@ using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.Diagnostics;
 using Iroh.Quic.Protocol.Inbound;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Outbound;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
@@ -27,6 +28,7 @@ internal sealed class HandshakeProgress
     private readonly StreamTable _streams;
     private readonly DatagramQueue _datagrams;
     private readonly ObservedAddresses _observed;
+    private readonly HolePunching _punching;
     private readonly Acknowledgements _acknowledgements;
     private readonly PendingFrames _pending;
     private readonly IdleTimeout _idle;
@@ -51,6 +53,7 @@ internal sealed class HandshakeProgress
         StreamTable streams,
         DatagramQueue datagrams,
         ObservedAddresses observed,
+        HolePunching punching,
         Acknowledgements acknowledgements,
         PendingFrames pending,
         IdleTimeout idle,
@@ -61,7 +64,7 @@ internal sealed class HandshakeProgress
         (_side, _trace) = (setup.Side, setup.Trace);
         (_state, _keys, _crypto, _spaces, _handshake, _ids) = (state, keys, crypto, spaces, handshake, ids);
         (Path, _supply) = (paths.First, supply);
-        (_streams, _datagrams, _observed, _acknowledgements) = (streams, datagrams, observed, acknowledgements);
+        (_streams, _datagrams, _observed, _punching, _acknowledgements) = (streams, datagrams, observed, punching, acknowledgements);
         (_pending, _idle, _pathFactory, _events, _endpointEvents) = (pending, idle, pathFactory, events, endpointEvents);
     }
 
@@ -140,6 +143,7 @@ internal sealed class HandshakeProgress
         _keys.Application!.OnHandshakeConfirmed();
         Discard(now, EncryptionLevel.Initial);
         Discard(now, EncryptionLevel.Handshake);
+        _punching.Begin();
         _events.Add(ConnectionEventKind.HandshakeConfirmed);
     }
 
@@ -151,7 +155,11 @@ internal sealed class HandshakeProgress
         _endpointEvents.Enqueue(new EndpointEvent { Kind = EndpointEventKind.HandshakeCompleted });
         _supply.Begin(_peerParameters?.InitialMaxPathId?.Value);
         if (_supply.IsMultipath)
+        {
             _pathFactory.LimitProbeTimeout(Path);
+            _punching.Negotiate(_peerParameters?.NatTraversalAddressesMax ?? 0, _peerParameters?.PortSearch ?? false);
+        }
+
         if (_side != Side.Server)
             return;
         _pending.HandshakeDone = true;

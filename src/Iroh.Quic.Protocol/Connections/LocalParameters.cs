@@ -31,6 +31,8 @@ internal static class LocalParameters
             InitialMaxPathId = configuration.ConcurrentPathsMax > 1 ? new PathId((uint)configuration.ConcurrentPathsMax - 1) : null,
             MaxDatagramFrameSize = (ulong)configuration.MaxDatagramFrameSize,
             AddressReports = configuration.AddressReports,
+            NatTraversalAddressesMax = configuration.ConcurrentPathsMax > 1 ? (byte)configuration.NatTraversalAddressesMax : (byte)0,
+            PortSearch = configuration is { ConcurrentPathsMax: > 1, NatTraversalAddressesMax: > 0, SearchesPorts: true },
         };
     }
 

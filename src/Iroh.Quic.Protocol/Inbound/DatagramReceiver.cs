@@ -3,6 +3,7 @@ using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Diagnostics;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Outbound;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
@@ -29,6 +30,7 @@ internal sealed class DatagramReceiver
     private readonly HeaderFields _headerFields;
     private readonly Acknowledgements _acknowledgements;
     private readonly FrameDispatcher _dispatcher;
+    private readonly HolePunching _punching;
     private readonly PacketUnprotector _unprotector;
     private readonly EarlyPackets _early = new();
     private readonly TraceSink? _trace;
@@ -48,8 +50,10 @@ internal sealed class DatagramReceiver
         PacketSpaces spaces,
         HeaderFields headerFields,
         Acknowledgements acknowledgements,
-        FrameDispatcher dispatcher)
+        FrameDispatcher dispatcher,
+        HolePunching punching)
     {
+        _punching = punching;
         (_side, _trace) = (setup.Side, setup.Trace);
         (_state, _lifecycle, _keys, _ids, _handshake) = (state, lifecycle, keys, ids, handshake);
         (_paths, _movement, _opening, _supply) = (paths, movement, opening, supply);
@@ -76,11 +80,14 @@ internal sealed class DatagramReceiver
 
         bool isAnyOpened = false;
         _isAttributed = false;
+        ulong before = PacketsReceived;
         var splitter = new DatagramSplitter(datagram, ConnectionIdGenerator.LocalLength);
         while (splitter.TryNext(out Span<byte> packet, out ParsedHeader header))
             isAnyOpened |= HandlePacket(now, address, ecn, packet, header, datagram.Length);
         if (splitter.Remaining > 0)
             Drop(now, PacketDropReason.MalformedHeader, splitter.Remaining);
+        if (PacketsReceived > before)
+            _punching.OnReceived(address, datagram.Length);
         if (!isAnyOpened && IsStatelessReset(datagram))
             _lifecycle.Abandon(now, new CloseReason(CloseCause.StatelessReset, 0, 0, default));
         ReplayEarlyPackets(now);
@@ -140,7 +147,7 @@ internal sealed class DatagramReceiver
         path ??= _opening.Prepare(entry, address);
         if (_spaces.Find(level, path) is not { } space)
             return Drop(now, PacketDropReason.NoKeys, packet.Length);
-        if (!_peerAddress.Admits(path, address, _state.IsConfirmed))
+        if (!_peerAddress.Admits(path, address, _state.IsConfirmed, _punching.IsActive))
             return Drop(now, PacketDropReason.UnexpectedAddress, packet.Length);
         address = Attribute(path, address, datagramLength);
         if (level == EncryptionLevel.Initial && !IsInitialValid(header, datagramLength))

@@ -4,6 +4,7 @@ using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Streams;
@@ -24,7 +25,8 @@ internal sealed class FrameDispatcher
     private readonly ObservedAddresses _observed;
     private readonly Acknowledgements _acknowledgements;
     private readonly PathFrameDispatcher _pathFrames;
-    private readonly OffPathProbes _probes;
+    private readonly HolePunching _punching;
+    private readonly NatFrameDispatcher _natFrames;
 
     public FrameDispatcher(
         Side side,
@@ -34,9 +36,9 @@ internal sealed class FrameDispatcher
         ObservedAddresses observed,
         Acknowledgements acknowledgements,
         PathFrameDispatcher pathFrames,
-        OffPathProbes probes)
+        HolePunching punching)
     {
-        (_pathFrames, _probes) = (pathFrames, probes);
+        (_pathFrames, _punching, _natFrames) = (pathFrames, punching, new NatFrameDispatcher(punching));
         _side = side;
         _crypto = crypto;
         _streams = streams;
@@ -166,6 +168,10 @@ internal sealed class FrameDispatcher
                 return null;
             case var _ when PathFrameDispatcher.Takes(type):
                 return _pathFrames.OnFrame(ref reader, type, packet.KeyGeneration, arrival, ref summary);
+            case var _ when NatFrameDispatcher.Takes(type):
+                return _natFrames.OnFrame(ref reader, type, arrival.Now);
+            case FrameType.ImmediateAck or FrameType.AckFrequency:
+                return new TransportError(TransportErrorCode.ProtocolViolation, type, "min_ack_delay was not announced.");
             default:
                 return Malformed(type); // every known type has a case above, so reading it has failed
         }
@@ -176,14 +182,14 @@ internal sealed class FrameDispatcher
             ? _streams.OnStreamFrame(frame.StreamId, frame.Offset, frame.Data, frame.Fin)
             : Malformed(type);
 
-    private void OnPathChallenge(in PathChallengeFrame frame, in PacketArrival arrival)
+    private static void OnPathChallenge(in PathChallengeFrame frame, in PacketArrival arrival)
     {
         if (arrival.Path.IsAbandoned)
             return;
         NetworkPath current = arrival.Path.Current;
-        if (!current.Carries(arrival.Address))
-            _probes.Challenged?.Invoke(arrival.Now, arrival.Address);
-        bool isLimited = _side == Side.Server && !(current.Carries(arrival.Address) && current.Validator.IsValidated);
+
+        // Whoever repeats a probe from elsewhere makes either end answer there.
+        bool isLimited = !(current.Carries(arrival.Address) && current.Validator.IsValidated);
         int sizeMax = isLimited ? Math.Min(ExpandedSize, arrival.DatagramLength * AmplificationLimit.Factor) : ExpandedSize;
         arrival.Path.Responses.Add(arrival.Address, frame.Data, sizeMax);
     }
@@ -193,7 +199,7 @@ internal sealed class FrameDispatcher
         if (arrival.Path.OnResponse(frame.Data, out NetworkPath validated))
             summary.Validated = validated;
         else
-            _probes.Answered?.Invoke(arrival.Now, frame.Data, arrival.Address);
+            _punching.OnResponse(arrival.Now, arrival.Address, frame.Data);
     }
 
     private static CloseReason ReasonOf(in ConnectionCloseFrame close) => new(

@@ -28,61 +28,72 @@ internal sealed class HolePunching
     /// </summary>
     private const int OpenedMax = 8;
 
-    /// <summary>Challenges that a client has put into its answers to probes and still remembers: those of one round of a server.</summary>
-    private const int ReturnedMax = 32;
+    /// <summary>
+    /// Targets of a round for each address that this end holds: the peer may have another where its NAT maps by destination, or come by a new
+    /// one in the middle of the round.
+    /// </summary>
+    private const int TargetsPerAddress = 2;
 
     private readonly Side _side;
     private readonly int _addressesMax;
     private readonly ConnectionEvents _events;
     private readonly ProbeBudget _budget = new();
     private readonly ProbeRound _round;
+    private readonly PortSearch _search;
     private readonly CandidateAnnouncements _announcements = new();
     private readonly ReachOuts _reachOuts = new();
     private readonly PeerCandidateSet _peerCandidates;
-    private readonly Queue<(NetworkAddress Address, ulong Challenge)> _returned = new();
     private readonly List<FourTuple> _opened = [];
     private NetworkAddress[] _local = [];
     private int _peerAddressesMax;
     private ulong _serverRound;
+    private bool _hasBegun;
 
-    /// <summary>Creates the room; nothing happens before <see cref="Activate"/>.</summary>
+    /// <summary>Creates the room; nothing happens before <see cref="Negotiate"/> and <see cref="Begin"/>.</summary>
     /// <param name="side">Which end this is.</param>
     /// <param name="addressesMax">How many of the peer's addresses this end holds, 0 to 255; 0: it takes no part.</param>
     /// <param name="initialRtt">What is assumed of a path of which nothing is known: the measure of retries.</param>
+    /// <param name="search">Takes over where probes to known ports do not meet.</param>
     /// <param name="events">Gets PeerCandidatesChanged and HolePunched.</param>
-    public HolePunching(Side side, int addressesMax, TimeSpan initialRtt, ConnectionEvents events)
+    public HolePunching(Side side, int addressesMax, TimeSpan initialRtt, PortSearch search, ConnectionEvents events)
     {
         _side = side;
         _addressesMax = addressesMax;
+        _search = search;
         _events = events;
-        _round = new ProbeRound(addressesMax, initialRtt);
+        _round = new ProbeRound(TargetsPerAddress * addressesMax, initialRtt);
         _peerCandidates = new PeerCandidateSet(addressesMax);
     }
 
-    /// <summary>Whether both ends take part and the connection is ready for it.</summary>
+    /// <summary>Whether both ends take part: the peer's frames are taken.</summary>
     public bool IsActive { get; private set; }
 
     /// <summary>The server's candidates as this client knows them; empty at a server.</summary>
     public IReadOnlyCollection<NetworkAddress> PeerCandidates => _peerCandidates.Addresses;
 
     /// <summary>When to call <see cref="HandleTimeout"/>, <see cref="Instant.Never"/> if not.</summary>
-    public Instant NextTimeout => _round.NextTimeout;
+    public Instant NextTimeout => Instant.Min(_round.NextTimeout, _search.NextTimeout);
 
     /// <summary>Whether there are frames to send.</summary>
-    public bool HasFrames => IsActive && (_announcements.HasFrames || _reachOuts.HasFrames);
+    public bool HasFrames => IsActive && _hasBegun && (_announcements.HasFrames || _reachOuts.HasFrames || _search.HasFrames);
 
     /// <summary>
-    /// The handshake is confirmed, and there is multipath: without it there could be no other path than the first. Takes effect if both ends
+    /// The handshake is complete, and there is multipath: without it there could be no other path than the first. Takes effect if both ends
     /// hold addresses.
     /// </summary>
     /// <param name="peerAddressesMax">The peer's transport parameter, 0 if it was absent.</param>
-    public void Activate(int peerAddressesMax)
+    /// <param name="isPeerSearching">Whether the peer takes part in port searches.</param>
+    public void Negotiate(int peerAddressesMax, bool isPeerSearching)
     {
         _peerAddressesMax = peerAddressesMax;
         IsActive = _addressesMax > 0 && peerAddressesMax > 0;
+        _search.Activate(IsActive && isPeerSearching);
         if (IsActive && _side == Side.Server)
             _announcements.SetLimit(peerAddressesMax);
     }
+
+    /// <summary>The handshake is confirmed: from now on this end sends frames and probes.</summary>
+    public void Begin() => _hasBegun = true;
 
     /// <summary>
     /// Where this end may be reached, from now on. What nobody could send to is left out. A server tells its client; a client keeps them
@@ -109,14 +120,14 @@ internal sealed class HolePunching
     /// <returns>False for a server, if NAT traversal was not negotiated, or without a candidate of this end's.</returns>
     public bool Start(Instant now)
     {
-        if (!IsActive || _side != Side.Client || _local.Length == 0)
+        if (!IsActive || !_hasBegun || _side != Side.Client || _local.Length == 0)
             return false;
         _round.Begin();
-        _returned.Clear();
         _opened.Clear();
         _reachOuts.Begin(_local.AsSpan(0, Math.Min(_local.Length, _peerAddressesMax)));
         foreach (NetworkAddress candidate in _peerCandidates.Addresses)
             Try(now, candidate);
+        _search.OnRound(now);
         return true;
     }
 
@@ -160,25 +171,47 @@ internal sealed class HolePunching
         {
             _serverRound = frame.Round;
             _round.Begin();
+            _search.OnRound(now);
         }
 
         if (_round.Contains(frame.Address) || !IsWorthTrying(frame.Address))
             return null;
-        if (_round.IsFull)
+        if (_round.TargetCount >= _addressesMax)
             return new TransportError(TransportErrorCode.ProtocolViolation, type, $"More than {_addressesMax} addresses in a round.");
         Try(now, frame.Address);
         return null;
     }
 
-    /// <summary>A datagram with a packet that authenticated arrived.</summary>
-    public void OnReceived(int datagramLength) => _budget.OnReceived(datagramLength);
+    /// <inheritdoc cref="PortSearch.SetMapping"/>
+    public void SetMapping(NatMapping mapping) => _search.SetMapping(mapping);
 
-    /// <summary>Where the next probe goes, the local address left to the system. False if none is owed or the budget does not allow one.</summary>
+    /// <inheritdoc cref="PortSearch.OpenSockets"/>
+    public void OpenSearchSockets(Instant now, ReadOnlySpan<NetworkAddress> sockets) => _search.OpenSockets(now, sockets);
+
+    /// <inheritdoc cref="PortSearch.OnMapping"/>
+    public TransportError? OnMapping(in NatMappingFrame frame) => _search.OnMapping(frame);
+
+    /// <inheritdoc cref="PortSearch.OnSearch"/>
+    public TransportError? OnSearch(Instant now, in PortSearchFrame frame) => _search.OnSearch(now, frame);
+
+    /// <summary>A datagram with a packet that authenticated arrived.</summary>
+    public void OnReceived(FourTuple address, int datagramLength)
+    {
+        _budget.OnReceived(datagramLength);
+        _search.OnArrival(address);
+    }
+
+    /// <summary>
+    /// Where the next probe goes; the local address is left to the system, except in a port search. False if none is owed or the budget does
+    /// not allow one.
+    /// </summary>
     public bool TryPeekProbe(out FourTuple address)
     {
         address = default;
-        if (!IsActive || !_budget.AllowsProbe || !_round.TryPeek(out NetworkAddress remote))
+        if (!IsActive || !_hasBegun || !_budget.AllowsProbe)
             return false;
+        if (!_round.TryPeek(out NetworkAddress remote))
+            return _search.TryPeekProbe(out address);
         address = new FourTuple(default, remote);
         return true;
     }
@@ -190,7 +223,10 @@ internal sealed class HolePunching
     public void OnProbeSent(FourTuple address, ulong challenge, int length)
     {
         _budget.OnProbeSent(length);
-        _round.OnSent(address.Remote, challenge);
+        if (_round.TryPeek(out _))
+            _round.OnSent(address.Remote, challenge);
+        else
+            _search.OnProbeSent(challenge);
     }
 
     /// <summary>
@@ -199,18 +235,22 @@ internal sealed class HolePunching
     /// </summary>
     public bool WantsChallengeInAnswer => IsActive && _side == Side.Client;
 
-    /// <summary>An answer with a challenge left; see <see cref="WantsChallengeInAnswer"/>.</summary>
-    public void OnChallengeInAnswerSent(FourTuple address, ulong challenge)
+    /// <summary>
+    /// An answer with a challenge left; see <see cref="WantsChallengeInAnswer"/>. It is the first probe of several: the server, which has its
+    /// answer, sends no more of its own, and what it answers to this one may be lost.
+    /// </summary>
+    public void OnChallengeInAnswerSent(Instant now, FourTuple address, ulong challenge)
     {
-        if (_returned.Count == ReturnedMax)
-            _returned.Dequeue();
-        _returned.Enqueue((address.Remote, challenge));
+        if (_search.OnChallengeInAnswerSent(address, challenge))
+            return;
+        Try(now, address.Remote);
+        _round.OnSent(address.Remote, challenge);
     }
 
     /// <summary>A PATH_RESPONSE arrived that no path has asked for. True if it answers a probe, from where that went.</summary>
-    public bool OnResponse(FourTuple address, ulong data)
+    public bool OnResponse(Instant now, FourTuple address, ulong data)
     {
-        if (!IsActive || (!_round.OnResponse(address.Remote, data) && !_returned.Contains((address.Remote, data))))
+        if (!IsActive || !(_round.OnResponse(address.Remote, data) || _search.OnResponse(now, address, data)))
             return false;
         _events.Add(new ConnectionEvent(ConnectionEventKind.HolePunched, Address: address.Remote));
         if (_side == Side.Server || _opened.Contains(address))
@@ -218,8 +258,12 @@ internal sealed class HolePunching
         if (_opened.Count == OpenedMax)
             _opened.RemoveAt(0);
         _opened.Add(address);
+        Holes++;
         return true;
     }
+
+    /// <summary>How many holes there were: another number says that there is a new one.</summary>
+    public int Holes { get; private set; }
 
     /// <summary>At a client: the addresses of the oldest hole for which a path has to be opened.</summary>
     public bool TryPeekOpened(out FourTuple address)
@@ -231,16 +275,23 @@ internal sealed class HolePunching
     /// <summary>The path for the oldest hole is opened, or is there already, or cannot be.</summary>
     public void RemoveOpened() => _opened.RemoveAt(0);
 
-    /// <summary>Owes the probes that are due to be repeated.</summary>
-    public void HandleTimeout(Instant now) => _round.HandleTimeout(now);
+    /// <summary>Owes the probes that are due.</summary>
+    /// <param name="now">The present.</param>
+    /// <param name="hasDirectPath">Whether a path leads to the peer over IP already.</param>
+    public void HandleTimeout(Instant now, bool hasDirectPath)
+    {
+        _round.HandleTimeout(now);
+        _search.HandleTimeout(now, hasDirectPath);
+    }
 
     /// <summary>Writes the frames that are owed, as far as they fit.</summary>
     public void WriteFrames(ref WireWriter writer, SentFrameList frames)
     {
-        if (!IsActive)
+        if (!HasFrames)
             return;
         _announcements.WriteFrames(ref writer, frames);
         _reachOuts.WriteFrames(ref writer, frames);
+        _search.WriteFrames(ref writer, frames);
     }
 
     /// <summary>A frame of this room was acknowledged.</summary>
@@ -253,10 +304,18 @@ internal sealed class HolePunching
     /// <summary>A frame of this room was lost.</summary>
     public void OnFrameLost(in SentFrame frame)
     {
-        if (frame.Kind == SentFrameKind.ReachOut)
-            _reachOuts.OnLost(frame);
-        else
-            _announcements.OnLost(frame);
+        switch (frame.Kind)
+        {
+            case SentFrameKind.ReachOut:
+                _reachOuts.OnLost(frame);
+                break;
+            case SentFrameKind.NatMapping:
+                _search.OnMappingLost(frame);
+                break;
+            case SentFrameKind.AddAddress or SentFrameKind.RemoveAddress:
+                _announcements.OnLost(frame);
+                break;
+        }
     }
 
     private void Try(Instant now, NetworkAddress address)

@@ -163,11 +163,10 @@ internal sealed class ProbeRound
         public void OnSent(ulong challenge)
         {
             IsOwed = false;
-            if (_sent < TriesMax)
-                _challenges[_sent++] = challenge;
+            _challenges[_sent++ % TriesMax] = challenge;
         }
 
-        public bool IsAnswer(ulong data) => _challenges.AsSpan(0, _sent).Contains(data);
+        public bool IsAnswer(ulong data) => _challenges.AsSpan(0, Math.Min(_sent, TriesMax)).Contains(data);
 
         // A probe that could not leave in time is not owed twice.
         public void Retry()

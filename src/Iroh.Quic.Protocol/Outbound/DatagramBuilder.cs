@@ -1,7 +1,7 @@
 using Iroh.Quic.Protocol.Codec;
-using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -31,7 +31,7 @@ internal sealed class DatagramBuilder
     private readonly PacketSpaces _spaces;
     private readonly PacketBuilder _packets;
     private readonly FrameFiller _filler;
-    private readonly OffPathProbes _probes;
+    private readonly HolePunching _punching;
     private readonly SentPacketLog _log;
     private OpenPacket _open = new();
     private OpenPacket _next = new();
@@ -42,10 +42,10 @@ internal sealed class DatagramBuilder
         PacketSpaces spaces,
         PacketBuilder packets,
         FrameFiller filler,
-        OffPathProbes probes,
+        HolePunching punching,
         SentPacketLog log)
     {
-        _probes = probes;
+        _punching = punching;
         _side = side;
         _keys = keys;
         _spaces = spaces;
@@ -89,9 +89,9 @@ internal sealed class DatagramBuilder
             isAckEliciting |= _open.IsAckEliciting;
             hasHandshake |= level == EncryptionLevel.Handshake;
 
-            // RFC 9000 §14.1, §8.2.1.
+            // RFC 9000 §14.1, §8.2.1. A request for a port search is paid for in bytes.
             mustExpand |= level == EncryptionLevel.Initial && (_side == Side.Client || _open.IsAckEliciting);
-            mustExpand |= HasPathValidation(_open.Frames.Frames);
+            mustExpand |= MustExpand(_open.Frames.Frames);
         }
 
         if (!isOpen)
@@ -142,6 +142,8 @@ internal sealed class DatagramBuilder
         _filler.WritePathValidation(ref writer, _open.Frames, plan.Path, plan.Network, plan.Address);
         if (_open.Frames.Count == 0)
             return default;
+        if (plan.Network is null)
+            _filler.WriteChallengeInAnswer(now, ref writer, _open.Frames, plan.Path, plan.Address);
         _open.IsAckEliciting = true;
         _open.PayloadEnd += writer.Position;
 
@@ -154,15 +156,15 @@ internal sealed class DatagramBuilder
 
     private BuiltDatagram BuildOffPathProbe(Instant now, in SendPlan plan, Span<byte> datagram)
     {
-        if (!_probes.TryTake(out _, out ulong data) || !TryBeginOneRtt(plan, datagram))
+        if (!TryBeginOneRtt(plan, datagram))
             return default;
         var writer = new WireWriter(datagram[_open.PayloadStart..^PacketBuilder.TagLength]);
-        new PathChallengeFrame(data).Write(ref writer);
-        _open.Frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, plan.Path.Id.Value, 0, 0));
+        ulong challenge = _filler.WriteProbe(ref writer, _open.Frames, plan.Path);
         _open.IsAckEliciting = true;
         _open.PayloadEnd += writer.Position;
         int length = _packets.Finish(datagram, _open, plan.Path, plan.Path.Space);
         _log.OnOffPathSent(now, plan, _open, length);
+        _punching.OnProbeSent(plan.Address, challenge, length);
         return new BuiltDatagram(length, false, false, IsOneRttOnly: false);
     }
 
@@ -210,11 +212,11 @@ internal sealed class DatagramBuilder
         return end;
     }
 
-    private static bool HasPathValidation(ReadOnlySpan<SentFrame> frames)
+    private static bool MustExpand(ReadOnlySpan<SentFrame> frames)
     {
         foreach (ref readonly SentFrame frame in frames)
         {
-            if (frame.Kind is SentFrameKind.PathChallenge or SentFrameKind.PathResponse)
+            if (frame.Kind is SentFrameKind.PathChallenge or SentFrameKind.PathResponse or SentFrameKind.PortSearch)
                 return true;
         }
 

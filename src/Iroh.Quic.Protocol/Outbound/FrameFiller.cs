@@ -6,6 +6,7 @@ using Iroh.Quic.Protocol.Codec.Headers;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
 using Iroh.Quic.Protocol.Datagrams;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -29,6 +30,7 @@ internal sealed class FrameFiller
     private readonly PathTable _paths;
     private readonly PathIdSupply _supply;
     private readonly PathFrames _pathFrames;
+    private readonly HolePunching _punching;
     private readonly RandomSource _random;
 
     public FrameFiller(
@@ -40,9 +42,10 @@ internal sealed class FrameFiller
         PathTable paths,
         PathIdSupply supply,
         PathFrames pathFrames,
+        HolePunching punching,
         RandomSource random)
     {
-        (_paths, _supply, _pathFrames) = (paths, supply, pathFrames);
+        (_paths, _supply, _pathFrames, _punching) = (paths, supply, pathFrames, punching);
         _crypto = crypto;
         _streams = streams;
         _datagrams = datagrams;
@@ -190,6 +193,23 @@ internal sealed class FrameFiller
         frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, path.Id.Value, 0, 0));
     }
 
+    /// <summary>Writes the PATH_CHALLENGE of a probe that NAT traversal owes.</summary>
+    /// <returns>Its data.</returns>
+    public ulong WriteProbe(ref WireWriter writer, SentFrameList frames, Path path)
+    {
+        ulong challenge = _random.NextUInt64();
+        new PathChallengeFrame(challenge).Write(ref writer);
+        frames.Add(new SentFrame(SentFrameKind.PathChallenge, false, path.Id.Value, 0, 0));
+        return challenge;
+    }
+
+    /// <summary>Adds a challenge to the answer that goes to where a probe came from, if this end may open a path there.</summary>
+    public void WriteChallengeInAnswer(Instant now, ref WireWriter writer, SentFrameList frames, Path path, FourTuple address)
+    {
+        if (_punching.WantsChallengeInAnswer && writer.Remaining >= PathFrameLength && !_paths.HasValidated(address))
+            _punching.OnChallengeInAnswerSent(now, address, WriteProbe(ref writer, frames, path));
+    }
+
     private const int PathFrameLength = 9;
 
     // What concerns this path alone.
@@ -200,7 +220,7 @@ internal sealed class FrameFiller
 
     // What may go out on any path.
     private bool HasSharedControl() =>
-        _pending.HandshakeDone || _crypto.HasDataToSend(EncryptionLevel.Application) || _pathFrames.HasPending;
+        _pending.HandshakeDone || _crypto.HasDataToSend(EncryptionLevel.Application) || _pathFrames.HasPending || _punching.HasFrames;
 
     private void WriteControl(ref WireWriter writer, SentFrameList frames, Path path)
     {
@@ -223,6 +243,7 @@ internal sealed class FrameFiller
             }
 
             _pathFrames.Write(ref writer, packet.Frames);
+            _punching.WriteFrames(ref writer, packet.Frames);
         }
 
         if (!path.CarriesData)

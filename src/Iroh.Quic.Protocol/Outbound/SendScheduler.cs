@@ -1,5 +1,6 @@
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Recovery;
@@ -17,12 +18,12 @@ internal sealed class SendScheduler
     private readonly PathTable _paths;
     private readonly PacketSpaces _spaces;
     private readonly FrameFiller _filler;
-    private readonly OffPathProbes _probes;
+    private readonly HolePunching _punching;
 
     public SendScheduler(
-        ConnectionState state, ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler, OffPathProbes probes)
+        ConnectionState state, ConnectionKeys keys, PathTable paths, PacketSpaces spaces, FrameFiller filler, HolePunching punching)
     {
-        _probes = probes;
+        _punching = punching;
         _state = state;
         _keys = keys;
         _paths = paths;
@@ -38,7 +39,7 @@ internal sealed class SendScheduler
         if (!_state.IsOpen)
             return _state.OwesClose ? PlanClose(space) : default;
         DataPaths.Choose(_paths);
-        if (_probes.Count > 0 && PlanProbe(space) is { Kind: not SendKind.Nothing } probe)
+        if (PlanProbe(space) is { Kind: not SendKind.Nothing } probe)
             return probe;
         for (int i = 0; i < _paths.Count; i++)
         {
@@ -70,9 +71,8 @@ internal sealed class SendScheduler
 
     private SendPlan PlanProbe(int space)
     {
-        if (!_state.IsConfirmed || !OffPathProbes.TryFindCarrier(_paths, out Path? carrier))
+        if (!_punching.TryPeekProbe(out FourTuple address) || !_paths.TryFindProbeCarrier(out Path? carrier))
             return default;
-        var address = new FourTuple(default, _probes.Next);
         return new SendPlan(SendKind.OffPathProbe, carrier, null, address, Math.Min(MtuDiscovery.BaseSize, space), WithData: true);
     }
 

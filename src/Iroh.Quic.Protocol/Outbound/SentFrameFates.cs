@@ -1,4 +1,5 @@
 using Iroh.Quic.Protocol.Crypto;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -16,10 +17,18 @@ internal sealed class SentFrameFates
     private readonly PacketSpaces _spaces;
     private readonly PathTable _paths;
     private readonly PathFrames _pathFrames;
+    private readonly HolePunching _punching;
 
     public SentFrameFates(
-        CryptoStreams crypto, StreamTable streams, PendingFrames pending, PacketSpaces spaces, PathTable paths, PathFrames pathFrames)
+        CryptoStreams crypto,
+        StreamTable streams,
+        PendingFrames pending,
+        PacketSpaces spaces,
+        PathTable paths,
+        PathFrames pathFrames,
+        HolePunching punching)
     {
+        _punching = punching;
         _paths = paths;
         _pathFrames = pathFrames;
         _crypto = crypto;
@@ -43,6 +52,9 @@ internal sealed class SentFrameFates
                     break;
                 case SentFrameKind.RetireConnectionId or SentFrameKind.PathAbandon:
                     _pathFrames.OnAcknowledged(frame);
+                    break;
+                case SentFrameKind.AddAddress or SentFrameKind.RemoveAddress:
+                    _punching.OnFrameAcknowledged(frame);
                     break;
                 case SentFrameKind.Stream or SentFrameKind.ResetStream or SentFrameKind.StopSending or SentFrameKind.MaxData
                     or SentFrameKind.MaxStreamData or SentFrameKind.MaxStreams or SentFrameKind.StreamsBlocked:
@@ -68,6 +80,9 @@ internal sealed class SentFrameFates
                 case SentFrameKind.NewConnectionId or SentFrameKind.RetireConnectionId
                     or (>= SentFrameKind.PathAbandon and <= SentFrameKind.PathCidsBlocked):
                     _pathFrames.OnLost(frame);
+                    break;
+                case SentFrameKind.AddAddress or SentFrameKind.RemoveAddress or SentFrameKind.ReachOut or SentFrameKind.NatMapping:
+                    _punching.OnFrameLost(frame);
                     break;
                 case SentFrameKind.ObservedAddress:
                     path.Observations.OnReportLost(frame.A);

@@ -28,6 +28,9 @@ internal sealed class PathOpening
     private uint _nextId = 1;
     private bool _wasRefused;
 
+    /// <summary>How often ids have come for paths that could not be opened: another number says that it can be tried again.</summary>
+    public int Supplies { get; private set; }
+
     public PathOpening(
         ConnectionSetup setup,
         ConnectionState state,
@@ -108,6 +111,7 @@ internal sealed class PathOpening
         if (!_wasRefused || FindNext(out _) != PathOpenResult.Opened)
             return;
         _wasRefused = false;
+        Supplies++;
         _events.Add(ConnectionEventKind.PathsAvailable);
     }
 

@@ -71,6 +71,47 @@ internal sealed class PathTable
         }
     }
 
+    /// <summary>Whether a validated path leads to the peer over IP, and answers.</summary>
+    public bool HasDirect
+    {
+        get
+        {
+            foreach (Path path in _paths)
+            {
+                if (path is { IsAbandoned: false, IsOpened: true, IsSilent: false } && !path.Current.Address.Remote.IsVirtual)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>Whether a validated path has these addresses.</summary>
+    public bool HasValidated(FourTuple address)
+    {
+        foreach (Path path in _paths)
+        {
+            if (!path.IsAbandoned && path.Current.Validator.IsValidated && path.Current.Address == address)
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The path whose ids and packet numbers probes beside the paths use: the lowest that is validated.</summary>
+    public bool TryFindProbeCarrier([NotNullWhen(true)] out Path? carrier)
+    {
+        foreach (Path path in _paths)
+        {
+            carrier = path;
+            if (!path.IsAbandoned && path.Current.Validator.IsValidated && path.RemoteIds.HasActive)
+                return true;
+        }
+
+        carrier = null;
+        return false;
+    }
+
     /// <summary>The path id that one of this end's connection ids belongs to: each names one.</summary>
     public bool TryFindByLocalId(in ConnectionId id, [NotNullWhen(true)] out PathEntry? entry)
     {

@@ -7,7 +7,7 @@ namespace Iroh.Quic.Protocol.Paths;
 /// <remarks>
 /// A server answers the address of the first Initial until the handshake is confirmed; afterwards the client may move. A client follows
 /// the address that the server answers from until the first Handshake packet, because iroh dials several addresses at once with the same
-/// packets; afterwards the server stays where it is.
+/// packets; afterwards the server stays where it is, and only probes of NAT traversal come from elsewhere.
 /// </remarks>
 internal sealed class PeerAddress
 {
@@ -17,8 +17,12 @@ internal sealed class PeerAddress
     public PeerAddress(Side side) => _side = side;
 
     /// <summary>Whether a datagram from this address may be looked at.</summary>
-    public bool Admits(Path path, FourTuple address, bool isHandshakeConfirmed) =>
-        path.Current.Carries(address) || (_side == Side.Server ? isHandshakeConfirmed : !_isServerFixed);
+    /// <param name="path">The path that its first packet belongs to.</param>
+    /// <param name="address">Where it came from.</param>
+    /// <param name="isHandshakeConfirmed">Whether the handshake is confirmed.</param>
+    /// <param name="isPunching">Whether the ends look for ways through NATs.</param>
+    public bool Admits(Path path, FourTuple address, bool isHandshakeConfirmed, bool isPunching) =>
+        path.Current.Carries(address) || (_side == Side.Server ? isHandshakeConfirmed : !_isServerFixed || isPunching);
 
     /// <summary>A long header packet authenticated at a client: the server is where it came from, from the first Handshake packet on for good.</summary>
     public void OnServerPacket(EncryptionLevel level, Path path, FourTuple address)

@@ -98,6 +98,9 @@ public readonly record struct NetworkAddress
         return new IPEndPoint(length == 4 ? new IPAddress(bytes[..4]) : new IPAddress(bytes, _scope), _port);
     }
 
+    /// <summary>The same address with another port.</summary>
+    public NetworkAddress WithPort(ushort port) => new(_high, _low, _scope, port, _family);
+
     /// <summary>Whether both have the same IP address, whatever the ports.</summary>
     public bool HasSameAddress(NetworkAddress other) => _high == other._high && _low == other._low && _family == other._family;
 

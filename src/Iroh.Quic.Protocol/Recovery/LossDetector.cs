@@ -378,8 +378,14 @@ internal sealed class LossDetector
     private static void ReportLost(SentPackets sent, long position, RecoveryOutcome outcome)
     {
         sent.CopyFrames(position, outcome.Lost);
-        outcome.PacketsLost++;
-        outcome.BytesLost += sent.At(position).Size;
+
+        // A probe to an address that no path uses says nothing about a path when nobody answers it.
+        if (sent.At(position).PathGeneration >= 0)
+        {
+            outcome.PacketsLost++;
+            outcome.BytesLost += sent.At(position).Size;
+        }
+
         sent.MarkLost(position);
     }
 

@@ -84,6 +84,12 @@ internal enum SentFrameKind : byte
 
     /// <summary>PATH_CIDS_BLOCKED: Id = path id. Repaired while there is no id.</summary>
     PathCidsBlocked,
+
+    /// <summary>NAT_MAPPING: A = sequence number.</summary>
+    NatMapping,
+
+    /// <summary>PORT_SEARCH: repeated in time, not when lost.</summary>
+    PortSearch,
 }
 
 /// <summary>

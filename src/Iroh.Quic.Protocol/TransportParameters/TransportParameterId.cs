@@ -29,6 +29,9 @@ internal static class TransportParameterId
     public const ulong AddressReports = 0x9f81a176;
     public const ulong NatTraversal = 0x3d7f91120401;
 
+    /// <summary>Our own (docs/decisions/0013-port-search.md), at random from the ids of eight bytes, which need no registration.</summary>
+    public const ulong PortSearch = 0x1b1a5e4c7d20;
+
     /// <summary>The <paramref name="index"/>th id that means nothing and is only there so that ignoring the unknown is exercised (RFC 9000 §18.1).</summary>
     /// <param name="index">Below <see cref="ReservedCount"/>.</param>
     public static ulong Reserved(ulong index) => (31 * index) + 27;
@@ -44,6 +47,7 @@ internal static class TransportParameterId
         InitialMaxStreamsBidirectional, InitialMaxStreamsUnidirectional, AckDelayExponent, MaxAckDelay, DisableActiveMigration,
         PreferredAddress, ActiveConnectionIdLimit, InitialSourceConnectionId, RetrySourceConnectionId, MaxDatagramFrameSize,
         InitialMaxPathId, MinAckDelay, AddressReports, NatTraversal,
+        PortSearch,
     ];
 
     /// <summary>The place of an id in <see cref="Known"/>, negative for an unknown one.</summary>

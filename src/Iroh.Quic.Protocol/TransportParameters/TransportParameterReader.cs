@@ -26,6 +26,7 @@ internal ref struct TransportParameterReader
     private ulong? _minAckDelay;
     private AddressReports _addressReports;
     private byte _natTraversalAddressesMax;
+    private bool _portSearch;
 
     private TransportParameterReader(Span<ulong> integers)
     {
@@ -101,6 +102,7 @@ internal ref struct TransportParameterReader
         Id.MinAckDelay => TryReadInteger(value, out ulong delay) && (_minAckDelay = delay) is not null,
         Id.AddressReports => TryTakeAddressReports(value),
         Id.NatTraversal => TryTakeNatTraversal(value),
+        Id.PortSearch => (_portSearch = true) && value.IsEmpty,
         _ => TryTakeInteger(id, value),
     };
 
@@ -195,5 +197,6 @@ internal ref struct TransportParameterReader
         MinAckDelayMicroseconds = _minAckDelay,
         AddressReports = _addressReports,
         NatTraversalAddressesMax = _natTraversalAddressesMax,
+        PortSearch = _portSearch,
     };
 }

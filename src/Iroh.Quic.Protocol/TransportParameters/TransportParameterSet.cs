@@ -91,6 +91,9 @@ internal sealed record TransportParameterSet
     /// <summary>How many addresses of the receiver's the sender is ready to hold for NAT traversal, 0 to 255; 0: it takes no part.</summary>
     public byte NatTraversalAddressesMax { get; init; }
 
+    /// <summary>Whether the sender takes part in port searches (docs/decisions/0013-port-search.md).</summary>
+    public bool PortSearch { get; init; }
+
     /// <summary><see cref="MaxAckDelayMilliseconds"/> as a duration.</summary>
     public TimeSpan MaxAckDelay => TimeSpan.FromMilliseconds(MaxAckDelayMilliseconds);
 

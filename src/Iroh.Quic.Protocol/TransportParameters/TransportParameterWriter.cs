@@ -12,7 +12,7 @@ internal static class TransportParameterWriter
 {
     private const int ReservedValueLengthLimit = 16;
 
-    /// <summary>All integers 120 bytes, three ids 66, token 18, preferred address 63, the reserved one 24, the extensions 41; nothing else can be written.</summary>
+    /// <summary>All integers 120 bytes, three ids 66, token 18, preferred address 63, the reserved one 24, the extensions 50; nothing else can be written.</summary>
     private const int LengthMax = 512;
 
     /// <summary>
@@ -61,6 +61,7 @@ internal static class TransportParameterWriter
         Id.MinAckDelay => parameters.MinAckDelayMicroseconds is not null,
         Id.AddressReports => parameters.AddressReports != AddressReports.None,
         Id.NatTraversal => parameters.NatTraversalAddressesMax != 0,
+        Id.PortSearch => parameters.PortSearch,
         _ => Id.IsInteger(id) && IntegerOf(parameters, id) != Id.DefaultOf(id),
     };
 
@@ -101,7 +102,7 @@ internal static class TransportParameterWriter
                 parameters.StatelessResetToken.GetValueOrDefault().CopyTo(writer.Rest);
                 writer.Advance(StatelessResetToken.Length);
                 break;
-            case Id.DisableActiveMigration:
+            case Id.DisableActiveMigration or Id.PortSearch:
                 writer.WriteVarInt(0);
                 break;
             case Id.PreferredAddress:

@@ -36,6 +36,19 @@ public class HolePunchingTests
     }
 
     [Fact]
+    public void A_client_takes_addresses_before_it_knows_the_handshake_to_be_confirmed_and_sends_nothing()
+    {
+        var search = new PortSearch(isWanted: false, new SeededRandomSource(1), _events);
+        var client = new HolePunching(Side.Client, 32, TimeSpan.FromMilliseconds(333), search, _events);
+        client.Negotiate(32, isPeerSearching: false);
+        client.SetLocalCandidates([A(1)]);
+        Assert.Null(client.OnAddAddress(Start, new(0, B(1))));
+        Assert.False(client.Start(Start));
+        client.Begin();
+        Assert.True(client.Start(Start));
+    }
+
+    [Fact]
     public void A_round_needs_a_client_and_a_candidate_of_its_own()
     {
         HolePunching client = Create(Side.Client);
@@ -116,7 +129,7 @@ public class HolePunchingTests
         client.OnAddAddress(Start, new(1, B(2)));
         Assert.Equal([B(2)], Probe(client));
         while (client.NextTimeout != Instant.Never)
-            client.HandleTimeout(client.NextTimeout);
+            client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
         Probe(client);
         client.OnAddAddress(Start, new(2, B(3)));
         Assert.Empty(Probe(client));
@@ -132,7 +145,7 @@ public class HolePunchingTests
         Assert.Null(server.OnReachOut(Start, new(3, B(2))));
         Assert.Null(server.OnReachOut(Start, new(2, B(3)))); // too late
         Assert.Equal([B(2)], Probe(server));
-        server.HandleTimeout(server.NextTimeout);
+        server.HandleTimeout(server.NextTimeout, hasDirectPath: false);
         Assert.Equal([B(2)], Probe(server));
     }
 
@@ -159,10 +172,10 @@ public class HolePunchingTests
             else
                 room.OnReachOut(Start, new(1, B(1)));
             Assert.Equal([B(1)], Probe(room));
-            Assert.False(room.OnResponse(new FourTuple(A(1), B(2)), _challenge));
-            Assert.False(room.OnResponse(new FourTuple(A(1), B(1)), _challenge + 1));
+            Assert.False(room.OnResponse(Start, new FourTuple(A(1), B(2)), _challenge));
+            Assert.False(room.OnResponse(Start, new FourTuple(A(1), B(1)), _challenge + 1));
             Events();
-            Assert.True(room.OnResponse(new FourTuple(A(1), B(1)), _challenge));
+            Assert.True(room.OnResponse(Start, new FourTuple(A(1), B(1)), _challenge));
             Assert.Equal([new ConnectionEvent(ConnectionEventKind.HolePunched, Address: B(1))], Events());
             Assert.Equal(side == Side.Client, room.TryPeekOpened(out FourTuple opened));
             if (side == Side.Client)
@@ -172,7 +185,7 @@ public class HolePunchingTests
                 Assert.False(room.TryPeekOpened(out _));
             }
 
-            room.HandleTimeout(room.NextTimeout);
+            room.HandleTimeout(room.NextTimeout, hasDirectPath: false);
             Assert.Empty(Probe(room));
         }
     }
@@ -182,12 +195,25 @@ public class HolePunchingTests
     {
         HolePunching client = Create(Side.Client);
         Assert.True(client.WantsChallengeInAnswer);
-        client.OnChallengeInAnswerSent(new FourTuple(A(1), B(5)), 77);
-        Assert.False(client.OnResponse(new FourTuple(A(1), B(6)), 77));
-        Assert.True(client.OnResponse(new FourTuple(A(1), B(5)), 77));
+        client.OnChallengeInAnswerSent(Start, new FourTuple(A(1), B(5)), 77);
+        Assert.False(client.OnResponse(Start, new FourTuple(A(1), B(6)), 77));
+        Assert.True(client.OnResponse(Start, new FourTuple(A(1), B(5)), 77));
         Assert.True(client.TryPeekOpened(out FourTuple opened));
         Assert.Equal(B(5), opened.Remote);
         Assert.False(Create(Side.Server).WantsChallengeInAnswer);
+    }
+
+    [Fact]
+    public void The_challenge_in_an_answer_is_repeated_as_other_probes_are()
+    {
+        HolePunching client = Create(Side.Client);
+        client.OnChallengeInAnswerSent(Start, new FourTuple(A(1), B(5)), 77);
+        Assert.Empty(Probe(client)); // the answer was the first
+        client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
+        Assert.Equal([B(5)], Probe(client));
+        Assert.True(client.OnResponse(Start, new FourTuple(A(1), B(5)), 77));
+        client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
+        Assert.Empty(Probe(client));
     }
 
     [Fact]
@@ -212,7 +238,7 @@ public class HolePunchingTests
         for (byte i = 0; i < 32; i++)
             server.OnReachOut(Start, new(1, B(i)));
         Assert.Empty(Probe(server));
-        server.OnReceived(100);
+        server.OnReceived(default, 100);
         Assert.InRange(Probe(server).Count, 1, 300 / ProbeLength);
     }
 
@@ -234,7 +260,7 @@ public class HolePunchingTests
                 ulong number = side == Side.Server ? (ulong)(i / 8) + random.NextBelow(2) : random.NextBelow(40);
                 NetworkAddress address = NetworkAddress.FromIPv4(
                     [(byte)random.NextBelow(256), 0, (byte)random.NextBelow(3), 1], (ushort)random.NextBelow(50));
-                room.OnReceived(50);
+                room.OnReceived(default, 50);
                 received += 50;
                 if (side == Side.Server)
                     room.OnReachOut(now, new(number, address));
@@ -244,9 +270,9 @@ public class HolePunchingTests
                     room.OnAddAddress(now, new(number, address));
                 if (side == Side.Client && random.NextBelow(20) == 0)
                     room.Start(now);
-                room.OnResponse(new FourTuple(A(1), address), random.NextBelow((ulong)i + 1));
+                room.OnResponse(Start, new FourTuple(A(1), address), random.NextBelow((ulong)i + 1));
                 if (random.NextBelow(4) == 0)
-                    room.HandleTimeout(Instant.Min(room.NextTimeout, now));
+                    room.HandleTimeout(Instant.Min(room.NextTimeout, now), hasDirectPath: false);
                 List<NetworkAddress> targets = Probe(room);
                 Assert.DoesNotContain(targets, t => !Iroh.Quic.Protocol.AddressDiscovery.AddressRules.IsReachable(t));
                 probes += targets.Count;
@@ -270,9 +296,11 @@ public class HolePunchingTests
 
     private HolePunching Create(Side side, int local = 32, int peer = 32, int received = 100_000)
     {
-        var room = new HolePunching(side, local, TimeSpan.FromMilliseconds(333), _events);
-        room.Activate(peer);
-        room.OnReceived(received);
+        var search = new PortSearch(isWanted: false, new SeededRandomSource(1), _events);
+        var room = new HolePunching(side, local, TimeSpan.FromMilliseconds(333), search, _events);
+        room.Negotiate(peer, isPeerSearching: true);
+        room.Begin();
+        room.OnReceived(default, received);
         return room;
     }
 

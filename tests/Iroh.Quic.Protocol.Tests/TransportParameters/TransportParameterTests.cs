@@ -345,6 +345,7 @@ public class TransportParameterTests
         InitialMaxPathId = random.Coin() ? new PathId((uint)(random.VarIntValue() >> 30)) : null,
         AddressReports = (AddressReports)random.NextBelow(4),
         NatTraversalAddressesMax = (byte)random.NextUInt64(),
+        PortSearch = random.Coin(),
     };
 
     private static NetworkAddress RandomIPv6(RandomSource random) => random.NextBelow(3) switch

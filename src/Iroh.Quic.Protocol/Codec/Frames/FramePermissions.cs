@@ -65,7 +65,8 @@ internal static class FramePermissions
         <= FrameType.RetireConnectionId or FrameType.Datagram or FrameType.DatagramWithLength
             => Rules.OneRtt | Rules.AckEliciting,
         FrameType.PathAck or FrameType.PathAckEcn => Rules.OneRtt,
-        FrameType.ImmediateAck or FrameType.AckFrequency => Rules.OneRtt | Rules.AckEliciting,
+        FrameType.ImmediateAck or FrameType.AckFrequency
+            or FrameType.NatMappingIPv4 or FrameType.NatMappingIPv6 or FrameType.PortSearch => Rules.OneRtt | Rules.AckEliciting,
         FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6 or FrameType.PathNewConnectionId
             => Rules.OneRtt | Rules.AckEliciting | Rules.Probing,
         >= FrameType.PathAbandon and <= FrameType.PathCidsBlocked => Rules.OneRtt | Rules.AckEliciting,

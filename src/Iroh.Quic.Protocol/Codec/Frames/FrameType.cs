@@ -81,6 +81,14 @@ internal static class FrameType
     public const ulong ObservedAddressIPv4 = 0x9f81a6;
     public const ulong ObservedAddressIPv6 = 0x9f81a7;
 
+    /// <summary>NAT_MAPPING of IPv4. These three are our own, from a range that nobody else is known to use.</summary>
+    public const ulong NatMappingIPv4 = 0x1b1a5e40;
+
+    /// <summary>NAT_MAPPING of IPv6.</summary>
+    public const ulong NatMappingIPv6 = 0x1b1a5e41;
+
+    public const ulong PortSearch = 0x1b1a5e42;
+
     /// <summary>Whether the type is one of the eight forms of STREAM.</summary>
     public static bool IsStream(ulong type) => type is >= Stream and <= StreamLast;
 }

@@ -14,7 +14,7 @@ internal static class AnyFrame
         0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13,
         0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x30, 0x31,
         0x3e, 0x3f, 0xaf, 0x3e75, 0x3e76, 0x3e77, 0x3e78, 0x3e79, 0x3e7a, 0x3e7b, 0x3e7c, 0x3d7f90, 0x3d7f91, 0x3d7f92, 0x3d7f93,
-        0x3d7f94, 0x9f81a6, 0x9f81a7,
+        0x3d7f94, 0x9f81a6, 0x9f81a7, 0x1b1a5e40, 0x1b1a5e41, 0x1b1a5e42,
     ];
 
     private delegate bool TryRead<T>(scoped ref WireReader reader, ulong type, out T frame)
@@ -110,6 +110,11 @@ internal static class AnyFrame
             static (RemoveAddressFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
         FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6 => Copy<ObservedAddressFrame>(ref reader, type, ref writer, ObservedAddressFrame.TryRead,
             static (ObservedAddressFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.NatMappingIPv4 or FrameType.NatMappingIPv6 => Copy<NatMappingFrame>(
+            ref reader, type, ref writer, NatMappingFrame.TryRead,
+            static (NatMappingFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
+        FrameType.PortSearch => Copy<PortSearchFrame>(ref reader, type, ref writer, PortSearchFrame.TryRead,
+            static (PortSearchFrame f, ref WireWriter w) => f.Write(ref w), static f => f.EncodedLength, static f => f.ToString()),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Not a frame of this library."),
     };
 
@@ -242,6 +247,12 @@ internal static class AnyFrame
                 break;
             case FrameType.RemoveAddress:
                 new RemoveAddressFrame(value).Write(ref writer);
+                break;
+            case FrameType.NatMappingIPv4 or FrameType.NatMappingIPv6:
+                new NatMappingFrame(value, random.Coin(), RandomAddress(random, type == FrameType.NatMappingIPv4)).Write(ref writer);
+                break;
+            case FrameType.PortSearch:
+                new PortSearchFrame(value).Write(ref writer);
                 break;
             case FrameType.ObservedAddressIPv4 or FrameType.ObservedAddressIPv6:
                 new ObservedAddressFrame(value, RandomAddress(random, type == FrameType.ObservedAddressIPv4)).Write(ref writer);

@@ -31,6 +31,7 @@ public class FramePermissionsTests
     [InlineData(0x3e79, 0x3e7c, "1", "")]
     [InlineData(0x3d7f90, 0x3d7f91, "1", "")]
     [InlineData(0x3d7f94, 0x3d7f94, "1", "")]
+    [InlineData(0x1b1a5e40, 0x1b1a5e42, "1", "")]
     [InlineData(0x9f81a6, 0x9f81a7, "1", "P")]
     public void The_table_is_that_of_RFC_9000(ulong first, ulong last, string packets, string specials)
     {
@@ -47,7 +48,7 @@ public class FramePermissionsTests
     [Fact]
     public void The_table_covers_all_frames_and_no_other_types()
     {
-        foreach (ulong start in (ulong[])[0, 0x3e00, 0x3d7f00, 0x9f8100])
+        foreach (ulong start in (ulong[])[0, 0x3e00, 0x3d7f00, 0x9f8100, 0x1b1a5e00])
         {
             for (ulong type = start; type < start + 0x100; type++)
             {

@@ -132,6 +132,10 @@ public class FrameTests
     [InlineData("803d7f9000c00002011234", "AddAddressFrame { SequenceNumber = 0, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
     [InlineData("803d7f9201c00002011234", "ReachOutFrame { Round = 1, Address = 192.0.2.1:4660, EncodedLength = 11 }")]
     [InlineData("803d7f9301c0000201123400", null)]
+    [InlineData("9b1a5e400001c00002011234",
+        "NatMappingFrame { SequenceNumber = 0, VariesByDestination = True, Address = 192.0.2.1:4660, EncodedLength = 12 }")]
+    [InlineData("9b1a5e400002c00002011234", null)]
+    [InlineData("9b1a5e4201", "PortSearchFrame { Round = 1, EncodedLength = 5 }")]
     [InlineData("803d7f9409", "RemoveAddressFrame { SequenceNumber = 9, EncodedLength = 5 }")]
     public void Fields_of_extensions_are_where_their_documents_put_them(string hex, string? expected)
     {
