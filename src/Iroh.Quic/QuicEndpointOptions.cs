@@ -44,6 +44,13 @@ public sealed class QuicEndpointOptions
     /// </summary>
     public int AcceptQueueLength { get; init; } = 1024;
 
+    /// <summary>
+    /// Whether every client has to show first that it receives at its address, which takes it another round trip (Retry, RFC 9000 §8.1.2).
+    /// Default: only once a quarter of the places of <see cref="AcceptQueueLength"/> is taken, so that nobody fills them with forged
+    /// addresses.
+    /// </summary>
+    public bool AlwaysRetries { get; init; }
+
     /// <summary>Carries datagrams for virtual addresses. Default: none, then they are lost. The endpoint does not dispose it.</summary>
     public IVirtualTransport? VirtualTransport { get; init; }
 

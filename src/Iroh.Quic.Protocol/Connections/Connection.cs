@@ -111,6 +111,8 @@ public sealed partial class Connection : IDisposable
             _acknowledgements, dispatcher, _punching);
 
         _keys.SetInitial(setup.OriginalDestinationId, Side);
+        if (setup.IdBeforeRetry is not null)
+            _trace?.PathValidated(now, PathId.Zero, setup.Address);
         _lifecycle.RestartIdleTimer(now);
     }
 
@@ -372,11 +374,11 @@ public sealed partial class Connection : IDisposable
     private static Path CreateHandshakePath(
         ConnectionSetup setup, NetworkPathFactory factory, PacketNumberSpace initial, PacketNumberSpace handshake)
     {
-        bool isClient = setup.Side == Side.Client;
+        bool isValidated = setup.Side == Side.Client || setup.IdBeforeRetry is not null;
         var application = new PacketNumberSpace(EncryptionLevel.Application, setup.Random);
         return new Path(
             PathId.Zero,
-            new NetworkPath(setup.Address, factory.CreateRecovery(0, isValidated: isClient), isValidated: isClient),
+            new NetworkPath(setup.Address, factory.CreateRecovery(0, isValidated), isValidated),
             application,
             new LossDetector(setup.Side, initial, handshake, application),
             new LocalIds(PathId.Zero, setup.LocalId),

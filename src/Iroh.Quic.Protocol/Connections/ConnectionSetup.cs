@@ -24,8 +24,13 @@ internal sealed record ConnectionSetup
     /// <summary>Our first connection id, that of our long headers.</summary>
     public required ConnectionId LocalId { get; init; }
 
-    /// <summary>Where a client's first Initial goes, random; for a server where that packet went.</summary>
+    /// <summary>Where a client's first Initial goes, random; for a server where that packet went, or the next one after a Retry.</summary>
     public required ConnectionId OriginalDestinationId { get; init; }
+
+    /// <summary>
+    /// For a server that has sent a Retry, and knows by it that the client receives at its address: where the packet went that it answered.
+    /// </summary>
+    public ConnectionId? IdBeforeRetry { get; init; }
 
     /// <summary>For a server the source connection id of the client's first Initial.</summary>
     public ConnectionId? PeerId { get; init; }

@@ -15,7 +15,8 @@ internal static class LocalParameters
         bool isServer = setup.Side == Side.Server;
         return new TransportParameterSet
         {
-            OriginalDestinationConnectionId = isServer ? setup.OriginalDestinationId : null,
+            OriginalDestinationConnectionId = isServer ? setup.IdBeforeRetry ?? setup.OriginalDestinationId : null,
+            RetrySourceConnectionId = setup.IdBeforeRetry is null ? null : setup.OriginalDestinationId,
             StatelessResetToken = isServer ? setup.Reset.TokenOf(setup.LocalId) : null,
             InitialSourceConnectionId = setup.LocalId,
             MaxIdleTimeoutMilliseconds = (ulong)configuration.MaxIdleTimeout.TotalMilliseconds,

@@ -13,6 +13,13 @@ public sealed record EndpointConfiguration
     /// </summary>
     public int HandshakesMax { get; init; } = 4096;
 
+    /// <summary>
+    /// How many of these there may be before further clients have to show first that they receive at their address (Retry, RFC 9000
+    /// §8.1.2), which costs them a round trip: whoever forges addresses gets no further than this. 0 for always; from
+    /// <see cref="HandshakesMax"/> on never. Clients at virtual addresses are not asked. Default 1024.
+    /// </summary>
+    public int HandshakesBeforeRetry { get; init; } = 1024;
+
     /// <summary>The shortest time between two stateless resets, so that nobody is flooded with them. Default 20 ms.</summary>
     public TimeSpan ResetInterval { get; init; } = TimeSpan.FromMilliseconds(20);
 }

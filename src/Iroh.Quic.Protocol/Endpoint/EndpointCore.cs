@@ -26,6 +26,7 @@ public sealed class EndpointCore
     private readonly EndpointConfiguration _configuration;
     private readonly RandomSource _random;
     private readonly StatelessReset _reset;
+    private readonly RetryTokens _retryTokens;
     private readonly RoutingTable _routes = new();
     private Instant _nextResetAt;
     private ulong _nextHandle;
@@ -45,6 +46,7 @@ public sealed class EndpointCore
         Span<byte> key = stackalloc byte[StatelessReset.KeyLength];
         random.Fill(key);
         _reset = new StatelessReset(key);
+        _retryTokens = new RetryTokens(key);
     }
 
     /// <summary>Connections that are not drained.</summary>
@@ -77,7 +79,7 @@ public sealed class EndpointCore
                 known.Keep(path, ecn, datagram);
                 return default;
             case PacketType.Initial:
-                return OnFirstInitial(path, ecn, datagram, header, response);
+                return OnFirstInitial(now, path, ecn, datagram, header, response);
             case PacketType.OneRtt when StatelessReset.TryGetToken(datagram, out StatelessResetToken token)
                 && _routes.TryFindReset(path.Remote, token, out handle):
                 return new DatagramRoute(DatagramDestination.Connection, handle);
@@ -155,6 +157,7 @@ public sealed class EndpointCore
             LocalId = localId,
             OriginalDestinationId = incoming.OriginalDestinationId,
             PeerId = incoming.ClientId,
+            IdBeforeRetry = incoming.IdBeforeRetry,
             Reset = _reset,
             Random = _random,
             Trace = trace,
@@ -192,7 +195,7 @@ public sealed class EndpointCore
     public void HandleConnectionEvent(ConnectionHandle handle, in EndpointEvent e) => _routes.Apply(handle, e);
 
     private DatagramRoute OnFirstInitial(
-        FourTuple path, EcnCodepoint ecn, ReadOnlySpan<byte> datagram, in ParsedHeader header, Span<byte> response)
+        Instant now, FourTuple path, EcnCodepoint ecn, ReadOnlySpan<byte> datagram, in ParsedHeader header, Span<byte> response)
     {
         // RFC 9000 §14.1, §7.2: what is smaller, or has a shorter id, is no client's first packet.
         if (!_configuration.AcceptsConnections || datagram.Length < MtuDiscovery.BaseSize
@@ -200,14 +203,34 @@ public sealed class EndpointCore
             return default;
         ConnectionId destination = header.DestinationId;
         ConnectionId source = header.SourceId;
+
+        // DEVIATES: RFC 9000 §8.1.3 would close with INVALID_TOKEN. A client that dials several addresses sends the token of one to all, and
+        // the one at which it counts has to stay open to it.
+        ConnectionId? idBeforeRetry = !header.Token.IsEmpty
+            && _retryTokens.TryRead(now, path.Remote, destination, header.Token, out ConnectionId original) ? original : null;
+        if (idBeforeRetry is null && !path.Remote.IsVirtual && _routes.HandshakeCount >= _configuration.HandshakesBeforeRetry
+            && _routes.HandshakeCount < _configuration.HandshakesMax)
+            return Retry(now, path, destination, source, response);
         if (!IsAuthentic(datagram, header))
             return default;
         if (_routes.HandshakeCount >= _configuration.HandshakesMax)
             return new DatagramRoute(DatagramDestination.Response, Response: WriteRefusal(path, destination, source, response));
-        var incoming = new Incoming(path, destination, source);
+        var incoming = new Incoming(path, destination, source, idBeforeRetry);
         incoming.Keep(path, ecn, datagram);
         _routes.AddIncoming(incoming);
         return new DatagramRoute(DatagramDestination.Incoming, Incoming: incoming);
+    }
+
+    // Shorter than a tenth of the datagram that it answers, whoever sent that.
+    private DatagramRoute Retry(
+        Instant now, FourTuple path, in ConnectionId originalDestinationId, in ConnectionId clientId, Span<byte> response)
+    {
+        ConnectionId retrySourceId = ConnectionIdGenerator.NextLocal(_random);
+        Span<byte> token = stackalloc byte[RetryTokens.LengthMax];
+        int length = _retryTokens.Write(now, path.Remote, originalDestinationId, retrySourceId, token);
+        var writer = new WireWriter(response);
+        RetryPacket.Write(ref writer, (byte)_random.NextBelow(16), clientId, retrySourceId, originalDestinationId, token[..length]);
+        return Respond(path, writer.Position);
     }
 
     // Keeps accidents out: a damaged packet would make a connection that can never complete. Anybody can make an authentic one.

@@ -18,18 +18,25 @@ public sealed class Incoming
     private bool _isDecided;
     private readonly List<(FourTuple Path, EcnCodepoint Ecn, byte[] Datagram)> _datagrams = [];
 
-    internal Incoming(FourTuple path, ConnectionId originalDestinationId, ConnectionId clientId)
+    internal Incoming(FourTuple path, ConnectionId originalDestinationId, ConnectionId clientId, ConnectionId? idBeforeRetry)
     {
+        IdBeforeRetry = idBeforeRetry;
         Path = path;
         OriginalDestinationId = originalDestinationId;
         ClientId = clientId;
     }
 
-    /// <summary>Where the first datagram came from. The address is not validated: it may be forged.</summary>
+    /// <summary>Where the first datagram came from. Unless <see cref="IsAddressValidated"/>, the address may be forged.</summary>
     public FourTuple Path { get; }
 
-    /// <summary>The destination connection id of the client's first Initial, which its later copies share.</summary>
+    /// <summary>Whether the client has shown by the token of a Retry that it receives at its address.</summary>
+    public bool IsAddressValidated => IdBeforeRetry is not null;
+
+    /// <summary>The destination connection id of the client's first Initial (after a Retry), which its later copies share.</summary>
     internal ConnectionId OriginalDestinationId { get; }
+
+    /// <summary>That of the Initial which was answered with a Retry; null if none was.</summary>
+    internal ConnectionId? IdBeforeRetry { get; }
 
     /// <summary>The client's source connection id.</summary>
     internal ConnectionId ClientId { get; }

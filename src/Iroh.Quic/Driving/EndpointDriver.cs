@@ -59,7 +59,7 @@ internal sealed class EndpointDriver : IAsyncDisposable
     public EndpointDriver(QuicEndpointOptions options, AcceptQueue accepting, QuicMetrics metrics)
     {
         (_options, _accepting, _metrics) = (options, accepting, metrics);
-        _core = new EndpointCore(new EndpointConfiguration { HandshakesMax = options.AcceptQueueLength }, OperatingSystemRandomSource.Instance);
+        _core = new EndpointCore(Core(options), OperatingSystemRandomSource.Instance);
         try
         {
             foreach (IPEndPoint local in options.LocalEndPoints)
@@ -376,6 +376,13 @@ internal sealed class EndpointDriver : IAsyncDisposable
         _connections.Add(handle, driver);
         return driver;
     }
+
+    // A quarter of the places is for whoever comes first; the others are for those who are where they say.
+    private static EndpointConfiguration Core(QuicEndpointOptions options) => new()
+    {
+        HandshakesMax = options.AcceptQueueLength,
+        HandshakesBeforeRetry = options.AlwaysRetries ? 0 : Math.Max(1, options.AcceptQueueLength / 4),
+    };
 
     private TlsConfiguration IdentifyClient(QuicConnectOptions options)
     {
