@@ -116,7 +116,7 @@ public sealed partial class Connection
             path.WantsPing = true;
             path.Loss.ProbeTimeout.Reset();
             if (path.IsOpened && IsMultipath)
-                path.Current.Validator.Begin();
+                PathMovement.Ask(now, path);
         }
 
         UpdateTimers(now);
@@ -180,7 +180,7 @@ public sealed partial class Connection
                     continue;
                 }
 
-                PathOpening.Prolong(now, path);
+                PathMovement.Prolong(now, path);
             }
 
             if (path.Timers.TryExpire(PathTimer.Idle, now) && HasOtherOpened(path))

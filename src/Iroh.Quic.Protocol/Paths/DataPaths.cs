@@ -21,6 +21,14 @@ internal static class DataPaths
     /// <summary>Sets <see cref="Path.CarriesData"/> and <see cref="Path.CarriesControl"/> of all paths.</summary>
     public static void Choose(PathTable paths)
     {
+        if (paths.Count == 1)
+        {
+            Path only = paths.First;
+            only.CarriesControl = only.RemoteIds.HasActive;
+            only.CarriesData = only.CarriesControl && !only.IsAbandoned;
+            return;
+        }
+
         Tier best = Tier.Never;
         Path? first = null;
         for (int i = 0; i < paths.Count; i++)

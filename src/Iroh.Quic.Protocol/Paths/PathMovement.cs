@@ -43,6 +43,19 @@ internal sealed class PathMovement
         return network.Address;
     }
 
+    /// <summary>Asks a path whether it still works. Without an answer its idle timeout decides.</summary>
+    public static void Ask(Instant now, Path path)
+    {
+        path.Current.Validator.Begin();
+        path.Timers.Stop(PathTimer.Challenge);
+        if (path.Timers[PathTimer.Validation] == Instant.Never)
+            Prolong(now, path);
+    }
+
+    /// <summary>Gives the validation of a path more time.</summary>
+    public static void Prolong(Instant now, Path path) =>
+        path.Timers[PathTimer.Validation] = now + (path.ProbeTimeout * ValidationProbeTimeouts);
+
     /// <summary>The peer sends from another address now (RFC 9000 §9.3).</summary>
     /// <param name="now">The present.</param>
     /// <param name="path">The path.</param>
@@ -84,7 +97,7 @@ internal sealed class PathMovement
     /// <summary>A 1-RTT packet was sent or received on the path: the silence that a keep-alive breaks starts anew.</summary>
     public void OnActivity(Instant now, Path path)
     {
-        if (_keepAliveInterval > TimeSpan.Zero)
+        if (_keepAliveInterval > TimeSpan.Zero && !path.IsAbandoned)
             path.Timers[PathTimer.KeepAlive] = now + _keepAliveInterval;
     }
 
@@ -115,7 +128,13 @@ internal sealed class PathMovement
         path.Timers.Stop(PathTimer.Validation);
         path.Timers.Stop(PathTimer.Challenge);
         if (!path.Revert())
+        {
+            // It was validated before and is not asked any longer: its idle time decides.
+            if (path.Current.Validator.IsValidated)
+                path.Current.Validator.Stop();
             return;
+        }
+
         path.Loss.ProbeTimeout.Reset();
         Migrations++;
         _trace?.PathMigrated(now, path.Id, from, path.Current.Address);

@@ -13,9 +13,6 @@ namespace Iroh.Quic.Protocol.Paths;
 /// </summary>
 internal sealed class PathOpening
 {
-    /// <summary>A path that is not validated after so many probe timeouts is given up, as in noq 1.0.</summary>
-    private const int ValidationProbeTimeouts = 3;
-
     private readonly Side _side;
     private readonly RandomSource _random;
     private readonly TraceSink? _trace;
@@ -64,10 +61,13 @@ internal sealed class PathOpening
     {
         id = default;
         PathOpenResult result = FindNext(out PathEntry? entry);
-        _wasRefused |= entry is null;
-        if (entry is null)
+        if (result != PathOpenResult.Opened)
+        {
+            Refuse(entry);
             return result;
-        id = entry.Id;
+        }
+
+        id = entry!.Id;
         _nextId = id.Value + 1;
         Path path = Begin(now, entry, address);
         path.Status = status;
@@ -100,10 +100,6 @@ internal sealed class PathOpening
         path.Timers.Stop(PathTimer.Validation);
         _events.Add(ConnectionEventKind.PathOpened, path);
     }
-
-    /// <summary>Gives the validation of a path more time.</summary>
-    public static void Prolong(Instant now, Path path) =>
-        path.Timers[PathTimer.Validation] = now + (path.ProbeTimeout * ValidationProbeTimeouts);
 
     /// <summary>There may be an id for a path that could not be opened before.</summary>
     public void OnIdsChanged()
@@ -142,15 +138,12 @@ internal sealed class PathOpening
             OnValidated(now, path);
             _trace?.PathValidated(now, path.Id, path.Current.Address);
         }
-        else
-        {
-            Prolong(now, path);
-        }
 
-        path.Current.Validator.Begin();
+        PathMovement.Ask(now, path);
         return path;
     }
 
+    // The path id that is opened next, if there is one with a connection id.
     private PathOpenResult FindNext(out PathEntry? entry)
     {
         entry = null;
@@ -158,21 +151,21 @@ internal sealed class PathOpening
         {
             if (!_paths.TryFind(new PathId(_nextId), out PathEntry? next) || next.IsAbandoned)
                 continue;
-            if (!_state.IsConfirmed)
-                return PathOpenResult.NoConnectionId;
-            if (!next.RemoteIds.HasActive)
-            {
-                _frames.ReportIdsBlocked(next.Id);
-                return PathOpenResult.NoConnectionId;
-            }
-
             entry = next;
-            return PathOpenResult.Opened;
+            return _state.IsConfirmed && next.RemoteIds.HasActive ? PathOpenResult.Opened : PathOpenResult.NoConnectionId;
         }
 
-        if (_supply.IsPeerLimit && !_wasRefused)
-            _frames.ReportPathsBlocked();
         return PathOpenResult.NoPathId;
+    }
+
+    // The application is told when it may try again, and the peer what it waits for.
+    private void Refuse(PathEntry? entry)
+    {
+        if (entry is { RemoteIds.HasActive: false })
+            _frames.ReportIdsBlocked(entry.Id);
+        else if (entry is null && _supply.IsPeerLimit && !_wasRefused)
+            _frames.ReportPathsBlocked();
+        _wasRefused = true;
     }
 
     private Path? FindOpen(FourTuple address)
