@@ -17,8 +17,11 @@ internal sealed class SilentPaths
     /// <summary>Below this a pause of a busy host would look like a path that went dark.</summary>
     private static readonly TimeSpan PeriodMin = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>What is left of a second after the acknowledgement that may have come when the path had just gone dark.</summary>
-    private static readonly TimeSpan PeriodMax = TimeSpan.FromMilliseconds(800);
+    /// <summary>
+    /// What is left of a second after the last acknowledgement, which may come a round trip of 350 ms after the path has gone dark: what
+    /// queued up before still arrives.
+    /// </summary>
+    private static readonly TimeSpan PeriodMax = TimeSpan.FromMilliseconds(650);
 
     private readonly PathTable _paths;
     private readonly Acknowledgements _acknowledgements;
