@@ -1,5 +1,7 @@
 using System.Net;
 using Iroh.LocalAddresses;
+using Iroh.NetReport;
+using Iroh.PortMapping;
 
 namespace Iroh.Tests.LocalAddresses;
 
@@ -41,11 +43,42 @@ public class DirectAddressSelectionTests
     }
 
     [Fact]
+    public void What_is_known_from_outside_comes_on_top_and_makes_loopback_needless()
+    {
+        var outside = new OutsideAddresses
+        {
+            Configured = [IPEndPoint.Parse("198.51.100.1:99")],
+            Mapped = new MappedPort(IPEndPoint.Parse("203.0.113.1:1000"), 1, PortMappingProtocol.Pcp),
+            Report = new NetReportResult { At = default, GlobalV4 = IPEndPoint.Parse("203.0.113.1:2000"), GlobalV6 = IPEndPoint.Parse("[2001:db8::9]:3") },
+        };
+        Assert.Equal(
+            ["10.0.0.7:1", "198.51.100.1:99", "203.0.113.1:1000", "203.0.113.1:2000", "[2001:db8::9]:3"],
+            Select(["0.0.0.0:1"], outside, Up("10.0.0.7"), Up("127.0.0.1")));
+        Assert.DoesNotContain("127.0.0.1:1", Select(["0.0.0.0:1"], outside, Up("127.0.0.1")));
+    }
+
+    [Theory]
+    [InlineData(true, true, true)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, false)]
+    public void A_fixed_port_behind_a_nat_that_varies_may_be_forwarded(bool isFixed, bool varies, bool isGuessed)
+    {
+        var outside = new OutsideAddresses
+        {
+            Report = new NetReportResult { At = default, GlobalV4 = IPEndPoint.Parse("203.0.113.1:2000"), MappingVariesByDestinationV4 = varies },
+            IsV4PortFixed = isFixed,
+        };
+        Assert.Equal(isGuessed, Select(["0.0.0.0:4433"], outside, Up("10.0.0.7")).Contains("203.0.113.1:4433"));
+    }
+
+    [Fact]
     public void This_machine_has_at_least_loopback() =>
         Assert.Contains(NetworkInterfaces.List(), candidate => IPAddress.IsLoopback(candidate.Address) && candidate.IsUp);
 
     private static InterfaceAddress Up(string address) => new(IPAddress.Parse(address), IsUp: true, IsDeprecated: false);
 
-    private static string[] Select(string[] sockets, params InterfaceAddress[] interfaces) =>
-        [.. DirectAddressSelection.Select([.. sockets.Select(IPEndPoint.Parse)], interfaces).Select(endPoint => endPoint.ToString())];
+    private static string[] Select(string[] sockets, params InterfaceAddress[] interfaces) => Select(sockets, null, interfaces);
+
+    private static string[] Select(string[] sockets, OutsideAddresses? outside, params InterfaceAddress[] interfaces) =>
+        [.. DirectAddressSelection.Select([.. sockets.Select(IPEndPoint.Parse)], interfaces, outside).Select(endPoint => endPoint.ToString())];
 }
