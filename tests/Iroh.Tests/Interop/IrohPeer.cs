@@ -24,18 +24,17 @@ internal sealed class IrohPeer : IAsyncDisposable
     }
 
     /// <summary>Starts the process.</summary>
+    /// <param name="command">Says how a program is started with arguments; by default as usual, else for example in a network namespace.</param>
     /// <exception cref="InvalidOperationException">The peer is not installed; <c>./test</c> installs it.</exception>
-    public static IrohPeer Start()
+    public static IrohPeer Start(Func<string, string[], ProcessStartInfo>? command = null)
     {
         string folder = Path.Combine(RepositoryRoot(), "tests", "Iroh.Tests", "iroh-peer");
         if (!Directory.Exists(Path.Combine(folder, "node_modules", "@number0", "iroh")))
             throw new InvalidOperationException($"The real iroh is not installed in {folder}: run ./test, or npm install there.");
-        var start = new ProcessStartInfo("node", "peer.mjs")
-        {
-            WorkingDirectory = folder,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
+        ProcessStartInfo start = command is null ? new ProcessStartInfo("node", "peer.mjs") : command("node", ["peer.mjs"]);
+        start.WorkingDirectory = folder;
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
         return new IrohPeer(Process.Start(start)!);
     }
 
