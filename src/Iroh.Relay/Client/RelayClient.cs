@@ -102,6 +102,16 @@ public sealed class RelayClient : IAsyncDisposable
     /// <summary>Whether datagrams go out at once.</summary>
     internal bool IsConnected => Volatile.Read(ref _connection) is not null;
 
+    /// <summary>Whether a connection is there and nothing is expected from it: a test's clock may move on.</summary>
+    internal bool IsAtRest
+    {
+        get
+        {
+            lock (_lock)
+                return _session.IsAtRest;
+        }
+    }
+
     private Instant Now => new(_options.TimeProvider.GetElapsedTime(_origin).Ticks * 100);
 
     /// <summary>
@@ -413,8 +423,9 @@ public sealed class RelayClient : IAsyncDisposable
         {
             while (connection.TryReceive(out Memory<byte> message))
                 Handle(connection.Version, attempt, ids, message.Span);
-            await connection.FillAsync(cancellationToken).ConfigureAwait(false);
+            // Once a read, not once a message; part of a message shows as well that the relay lives.
             Act(static (session, now, attempt) => session.OnReceived(now, attempt), attempt);
+            await connection.FillAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -118,6 +118,9 @@ public sealed class RelayPool : IAsyncDisposable
             relay.Client.OnNetworkChange(isLocalAddress);
     }
 
+    /// <summary>Whether all relays are connected and nothing is expected from them: a test's clock may move on.</summary>
+    internal bool IsAtRest => _relays.Values.All(relay => relay.Client.IsAtRest);
+
     /// <summary>Leaves all relays and waits until nothing is called any more.</summary>
     public async ValueTask DisposeAsync()
     {

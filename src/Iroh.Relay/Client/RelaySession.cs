@@ -112,6 +112,9 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
     /// <summary>When something last came; only of meaning while connected.</summary>
     public Instant LastReceived => _lastReceived;
 
+    /// <summary>Whether a connection is there and nothing is expected from it: no pong, no end of a write, no answer to datagrams.</summary>
+    public bool IsAtRest => _phase == Phase.Connected && _pingSentAt is null && _writeStartedAt is null && _unansweredSince is null;
+
     /// <summary>When <see cref="HandleTimeout"/> has to be called.</summary>
     public Instant NextTimeout
     {
