@@ -35,8 +35,8 @@ need_packages() {
 }
 
 # install_packages PACKAGE... without starting their services. Debian would start, now and at every boot, an etcd that listens on
-# localhost and a STUN server that listens everywhere; our nodes and tests start their own. A machine's own policy-rc.d decides where
-# there is one.
+# localhost, a STUN server that listens everywhere and a gateway daemon; our nodes and tests start their own. A machine's own
+# policy-rc.d decides where there is one.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
@@ -48,6 +48,7 @@ install_packages() (
     # Only if it came just now: one that was there before is somebody's.
     [[ " $* " != *" etcd-server "* ]] || update-rc.d etcd disable
     [[ " $* " != *" coturn "* ]] || update-rc.d coturn disable
+    [[ " $* " != *" miniupnpd "* ]] || update-rc.d miniupnpd disable
 )
 
 need_dotnet() {
