@@ -97,17 +97,28 @@ internal sealed class DnsListener : IAsyncDisposable
             {
                 int length = await _udp.ReceiveFromAsync(buffer, SocketFlags.None, from, _stopping.Token).ConfigureAwait(false);
                 if (_server.Answer(buffer.AsSpan(0, length), Udp) is { } answer)
-                    await _udp.SendToAsync(answer, SocketFlags.None, from, _stopping.Token).ConfigureAwait(false);
+                    await SendAsync(answer, from).ConfigureAwait(false);
             }
             catch (SocketException) when (!_stopping.IsCancellationRequested)
             {
-                // Of a datagram before: its sender is gone or cannot be reached. The next one may be another's.
                 await Task.Delay(s_pauseAfterError, _time, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException or SocketException)
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>Sends an answer. Whoever cannot be sent to, as a forged address, must not hold up the others.</summary>
+    private async ValueTask SendAsync(byte[] answer, SocketAddress to)
+    {
+        try
+        {
+            await _udp.SendToAsync(answer, SocketFlags.None, to, _stopping.Token).ConfigureAwait(false);
+        }
+        catch (SocketException)
+        {
         }
     }
 

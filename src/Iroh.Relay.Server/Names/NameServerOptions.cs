@@ -20,11 +20,14 @@ public sealed class NameServerOptions
     /// <summary>The SQLite file that packets are kept in; created if it is missing, its folder is not. Null, the default: memory only.</summary>
     public string? DatabasePath { get; init; }
 
-    /// <summary>How many packets an address may put at once; 0 for any number at any rate. Default: 2, as iroh's server.</summary>
-    public int PutBurst { get; init; } = 2;
+    /// <summary>
+    /// How many packets an address may put at once; 0 for any number at any rate. Default: 32. iroh's server takes 2, which is what
+    /// one endpoint puts when it starts: of several behind one address, all but the first wait.
+    /// </summary>
+    public int PutBurst { get; init; } = 32;
 
-    /// <summary>After how long it may put one more. Default: 4 s, as iroh's server. Publishers need one each 5 minutes.</summary>
-    public TimeSpan PutInterval { get; init; } = TimeSpan.FromSeconds(4);
+    /// <summary>After how long it may put one more. Default: 1 s, which is enough for 300 publishers; each puts every 5 minutes.</summary>
+    public TimeSpan PutInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Time and timers. Default: the system's.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

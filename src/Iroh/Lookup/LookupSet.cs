@@ -28,9 +28,14 @@ public sealed class LookupSet : IAddressLookup, IAsyncDisposable
     /// <summary>The services of the set.</summary>
     public IReadOnlyList<IAddressLookup> Services => _services;
 
-    /// <inheritdoc/>
-    public async ValueTask PublishAsync(EndpointRecord record, CancellationToken cancellationToken = default) =>
-        await Task.WhenAll(_services.Select(service => service.PublishAsync(record, cancellationToken).AsTask())).ConfigureAwait(false);
+    /// <summary>Hands the record to every service; when some fail, still to the others.</summary>
+    /// <inheritdoc cref="IAddressLookup.PublishAsync"/>
+    public async ValueTask PublishAsync(EndpointRecord record, CancellationToken cancellationToken = default)
+    {
+        await Task.WhenAll(_services.Select(HandOverAsync)).ConfigureAwait(false);
+
+        async Task HandOverAsync(IAddressLookup service) => await service.PublishAsync(record, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Asks all services at once and gives each answer as it comes. Whoever stops reading stops the services.</summary>
     /// <inheritdoc cref="IAddressLookup.ResolveAsync"/>

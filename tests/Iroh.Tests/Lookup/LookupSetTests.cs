@@ -75,13 +75,13 @@ public sealed class LookupSetTests
     }
 
     [Fact]
-    public async Task Publishing_reaches_every_service()
+    public async Task Publishing_reaches_every_service_even_if_one_of_them_refuses()
     {
-        var first = new Broken();
+        var first = new Broken { RefusesRecords = true };
         var second = new Broken();
         await using var set = new LookupSet([first, second]);
         var record = new EndpointRecord(Address("10.0.0.1:1"), "mine");
-        await set.PublishAsync(record);
+        await Assert.ThrowsAsync<ArgumentException>(() => set.PublishAsync(record).AsTask());
         Assert.Equal(record, first.Published);
         Assert.Equal(record, second.Published);
     }
@@ -116,12 +116,14 @@ public sealed class LookupSetTests
     {
         public string Name => "broken";
 
+        public bool RefusesRecords { get; init; }
+
         public EndpointRecord? Published { get; private set; }
 
         public ValueTask PublishAsync(EndpointRecord record, CancellationToken cancellationToken = default)
         {
             Published = record;
-            return ValueTask.CompletedTask;
+            return RefusesRecords ? throw new ArgumentException("not mine") : ValueTask.CompletedTask;
         }
 
         public IAsyncEnumerable<LookupResult> ResolveAsync(EndpointId id, CancellationToken cancellationToken = default) =>
