@@ -84,6 +84,11 @@ internal static class DataPaths
         };
     }
 
-    private static bool IsBetter(Tier tier, Path path, Path? than) =>
-        tier is Tier.Backup or Tier.SilentBackup && path.Current.Recovery.Rtt.Smoothed < than?.Current.Recovery.Rtt.Smoothed;
+    // Where nothing works or is to be used, the newest path is where the peer was last.
+    private static bool IsBetter(Tier tier, Path path, Path? than) => tier switch
+    {
+        Tier.Backup or Tier.SilentBackup => path.Current.Recovery.Rtt.Smoothed < than?.Current.Recovery.Rtt.Smoothed,
+        Tier.NotOpened or Tier.Abandoned => true,
+        _ => false,
+    };
 }

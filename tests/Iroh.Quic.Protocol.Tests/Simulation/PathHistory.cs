@@ -208,8 +208,8 @@ public sealed class PathHistory
         _pair.Drain();
         _pair.RunFor(TimeSpan.FromSeconds(4));
         CheckHealthy();
-        PathOpenResult result = _pair.ClientSide.Connection.TryOpenPath(_pair.Network.Now, new FourTuple(default, _topology.Anchor), PathStatus.Available, out _);
-        Tell($"whole again, a path to {_topology.Anchor}: {result}");
+        Tell("whole again");
+        OpenAnchor();
         _pair.Drain();
     }
 
@@ -284,6 +284,16 @@ public sealed class PathHistory
     {
         if (e.Kind is ConnectionEventKind.HandshakeConfirmed or (>= ConnectionEventKind.PeerCandidatesChanged and <= ConnectionEventKind.Closed))
             Tell($"    {end.Connection.Side}: {e.Kind} {e.PathId.Value} {e.Address} {e.Code}");
+
+        // As any application would that wants to keep the connection.
+        if (e.Kind == ConnectionEventKind.PathClosed && end.Connection is { Side: Side.Client, PathCount: 0, CloseReason: null })
+            OpenAnchor();
+    }
+
+    private void OpenAnchor()
+    {
+        PathOpenResult result = _pair.ClientSide.Connection.TryOpenPath(_pair.Network.Now, new FourTuple(default, _topology.Anchor), PathStatus.Available, out _);
+        Tell($"a path to {_topology.Anchor}: {result}");
     }
 
     private void Tell(string what) => _story.Add($"{(_pair.Network.Now - new Instant(1_000_000_000_000)).TotalSeconds:0.000} {what}");
