@@ -70,7 +70,7 @@ public sealed class PathHistory
 
     private void Operate()
     {
-        switch (_random.NextBelow(12))
+        switch (_random.NextBelow(15))
         {
             case 0 or 1 or 2:
                 OpenPath();
@@ -95,6 +95,14 @@ public sealed class PathHistory
                 break;
             case 10:
                 UpdateKeys();
+                break;
+            case 11:
+                NameCandidates();
+                break;
+            case 12 or 13:
+                if (_random.NextBelow(2) == 0)
+                    NameCandidates();
+                Tell($"a round of hole punching: {_pair.ClientSide.Connection.StartHolePunching(_pair.Network.Now)}");
                 break;
             default:
                 ChangeConditions();
@@ -123,6 +131,8 @@ public sealed class PathHistory
 
         // The anchor stays, so that a way remains whatever becomes of the others.
         PathSnapshot[] others = [.. paths.Where(path => !IsAnchor(path))];
+        if (!_topology.HasRelay && end == _pair.ServerSide)
+            return; // which does not know what the client has dialled
         if (others.Length == 0)
             return;
         PathId id = others[_random.NextBelow((ulong)others.Length)].Id;
@@ -179,6 +189,40 @@ public sealed class PathHistory
         _pair.ClientSide.Connection.OnNetworkChange(_pair.Network.Now, IsStillThere);
     }
 
+    // Some are true, some cannot be reached, and one may be a lie.
+    private void NameCandidates()
+    {
+        foreach (SimulatedConnection end in new[] { _pair.ClientSide, _pair.ServerSide })
+        {
+            SimulatedEndpoint endpoint = EndpointOf(end);
+            List<NetworkAddress> candidates = [.. _topology.CandidatesOf(endpoint).Where(_ => _random.NextBelow(4) > 0)];
+            if (_random.NextBelow(4) == 0)
+                candidates.Add(NetworkAddress.FromIPv4([198, 51, 100, (byte)_random.NextBelow(200)], 4000));
+            end.Connection.SetLocalCandidates(_pair.Network.Now, candidates.ToArray());
+            if (_topology.MappingOf(endpoint) is { } mapping)
+                end.Connection.SetNatMapping(_pair.Network.Now, mapping);
+            Tell($"{end.Connection.Side} names {string.Join(", ", candidates)}");
+        }
+    }
+
+    private void OpenSearchSockets(SimulatedConnection end, int count)
+    {
+        SimulatedEndpoint endpoint = EndpointOf(end);
+        if (endpoint.Addresses.FindIndex(address => address.IsIPv4) is var index && index < 0)
+            return;
+        NetworkAddress[] sockets = [.. Enumerable.Range(0, count).Select(i => SimulatedNetwork.WithPort(endpoint.Addresses[index], (ushort)(20_000 + i)))];
+        endpoint.Addresses.AddRange(sockets.Except(endpoint.Addresses));
+        end.Connection.OpenSearchSockets(_pair.Network.Now, sockets);
+    }
+
+    private static void CloseSearchSockets(SimulatedConnection end, SimulatedEndpoint endpoint)
+    {
+        PathSnapshot[] paths = PathsOf(end);
+        endpoint.Addresses.RemoveAll(address => address.Port >= 20_000 && !paths.Any(path => path.Address.Local == address));
+    }
+
+    private SimulatedEndpoint EndpointOf(SimulatedConnection end) => end == _pair.ClientSide ? _pair.Client : _pair.Server;
+
     private void UpdateKeys()
     {
         (SimulatedConnection end, _) = RandomEnd();
@@ -198,7 +242,7 @@ public sealed class PathHistory
 
     private bool IsStillThere(FourTuple address) => address.Remote.IsVirtual || address.Local.IsUnspecified || _pair.Client.Addresses.Contains(address.Local);
 
-    private bool IsAnchor(PathSnapshot path) => path.Address.Remote == _topology.Anchor || path.Address.Remote == Topology.ClientByRelay || !_topology.HasRelay;
+    private bool IsAnchor(PathSnapshot path) => path.Address.Remote == _topology.Anchor || path.Address.Remote == Topology.ClientByRelay;
 
     // After the worst there is a way again, and the client knows of it.
     private void MakeWhole()
@@ -285,6 +329,11 @@ public sealed class PathHistory
         if (e.Kind is ConnectionEventKind.HandshakeConfirmed or (>= ConnectionEventKind.PeerCandidatesChanged and <= ConnectionEventKind.Closed))
             Tell($"    {end.Connection.Side}: {e.Kind} {e.PathId.Value} {e.Address} {e.Code}");
 
+        if (e.Kind == ConnectionEventKind.PortSearchSocketsWanted)
+            OpenSearchSockets(end, (int)e.Code);
+        if (e.Kind == ConnectionEventKind.PortSearchEnded)
+            CloseSearchSockets(end, EndpointOf(end));
+
         // As any application would that wants to keep the connection.
         if (e.Kind == ConnectionEventKind.PathClosed && end.Connection is { Side: Side.Client, PathCount: 0, CloseReason: null })
             OpenAnchor();
@@ -316,6 +365,8 @@ public sealed class PathHistory
         ConcurrentPathsMax = _random.NextBelow(8) == 0 ? 1 : 2 + (int)_random.NextBelow(7),
         PacketsPerKeyMax = _random.NextBelow(2) == 0 ? ulong.MaxValue : 10 + _random.NextBelow(200),
         StreamReceiveWindow = 10_000 + _random.NextBelow(200_000),
+        NatTraversalAddressesMax = _random.NextBelow(4) == 0 ? 0 : 1 + (int)_random.NextBelow(32),
+        SearchesPorts = _random.NextBelow(2) == 0,
         Congestion = (CongestionAlgorithm)_random.NextBelow(2),
         AddressReports = (AddressReports)_random.NextBelow(4),
     };

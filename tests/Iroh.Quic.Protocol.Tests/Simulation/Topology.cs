@@ -1,4 +1,5 @@
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic.Protocol.Tests.Simulation;
@@ -63,7 +64,18 @@ public sealed class Topology
     public NetworkAddress[] CandidatesOf(SimulatedEndpoint endpoint)
     {
         NetworkAddress stranger = NetworkAddress.FromIPv4([192, 0, 2, 1], 9999);
-        return [.. endpoint.Addresses.Concat(endpoint.Addresses.Select(address => _pair.Network.SeenFrom(address, stranger))).Distinct()];
+        List<NetworkAddress> own = endpoint.Addresses.FindAll(address => address.Port < 20_000);
+        return [.. own.Concat(own.Select(address => _pair.Network.SeenFrom(address, stranger))).Distinct()];
+    }
+
+    /// <summary>What a net report would say of an end's first IPv4 address; null without a NAT.</summary>
+    public NatMapping? MappingOf(SimulatedEndpoint endpoint)
+    {
+        NetworkAddress address = endpoint.Addresses.Find(one => one.IsIPv4);
+        NetworkAddress stranger = NetworkAddress.FromIPv4([192, 0, 2, 1], 9999);
+        return _pair.Network.NatOf(address) is { } nat
+            ? new NatMapping(_pair.Network.SeenFrom(address, stranger), nat.Kind == NatKind.RandomPort)
+            : null;
     }
 
     /// <summary>The hosts between which conditions can be set: what one end's datagrams come from or go to, and the other's.</summary>
