@@ -19,15 +19,21 @@ internal sealed class LocalIds
     private readonly Entry[] _entries = new Entry[IssuedMax];
     private int _count;
     private int _limit;
+    private readonly PendingIdFrames? _signal;
     private int _pending;
     private ulong _nextSequence;
 
     /// <summary>The ids of a path of which the peer knows none yet.</summary>
-    public LocalIds(PathId path) => Path = path;
+    /// <param name="path">The path.</param>
+    /// <param name="signal">Told of announcements.</param>
+    public LocalIds(PathId path, PendingIdFrames? signal = null) => (Path, _signal) = (path, signal);
 
     /// <summary>The ids of the handshake's path: the Source Connection ID of our long headers has sequence number 0.</summary>
-    public LocalIds(PathId path, in ConnectionId handshakeId)
-        : this(path)
+    /// <param name="path">The path.</param>
+    /// <param name="handshakeId">That id.</param>
+    /// <param name="signal">Told of announcements.</param>
+    public LocalIds(PathId path, in ConnectionId handshakeId, PendingIdFrames? signal = null)
+        : this(path, signal)
     {
         _entries[_count++] = new Entry { Sequence = _nextSequence++, Id = handshakeId };
         _limit = 1;
@@ -69,7 +75,7 @@ internal sealed class LocalIds
             ResetToken = reset.TokenOf(id),
             IsAnnouncementPending = true,
         };
-        _pending++;
+        ChangePending(1);
         return true;
     }
 
@@ -153,7 +159,14 @@ internal sealed class LocalIds
         if (index < 0 || _entries[index].IsAnnouncementPending == isPending)
             return;
         _entries[index].IsAnnouncementPending = isPending;
-        _pending += isPending ? 1 : -1;
+        ChangePending(isPending ? 1 : -1);
+    }
+
+    private void ChangePending(int by)
+    {
+        _pending += by;
+        if (_signal is not null)
+            _signal.IsAny |= _pending > 0;
     }
 
     private int IndexOf(ulong sequence)

@@ -19,13 +19,16 @@ internal sealed class RemoteIds
 
     private readonly Slot[] _slots;
     private readonly List<Retirement> _retirements = [];
+    private readonly PendingIdFrames? _signal;
     private ulong _active;
 
     /// <summary>A path for which the peer has issued no id yet.</summary>
     /// <param name="path">The path.</param>
     /// <param name="limit">Our active_connection_id_limit, at least 2.</param>
-    public RemoteIds(PathId path, int limit)
+    /// <param name="signal">Told of retirements.</param>
+    public RemoteIds(PathId path, int limit, PendingIdFrames? signal = null)
     {
+        _signal = signal;
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 2);
         Path = path;
         _slots = new Slot[limit];
@@ -35,8 +38,9 @@ internal sealed class RemoteIds
     /// <param name="path">The path.</param>
     /// <param name="limit">Our active_connection_id_limit, at least 2.</param>
     /// <param name="handshakeId">For a client where its first Initial goes, for a server the client's Source Connection ID.</param>
-    public RemoteIds(PathId path, int limit, in ConnectionId handshakeId)
-        : this(path, limit) => _slots[0] = new Slot { IsKnown = true, Id = handshakeId };
+    /// <param name="signal">Told of retirements.</param>
+    public RemoteIds(PathId path, int limit, in ConnectionId handshakeId, PendingIdFrames? signal = null)
+        : this(path, limit, signal) => _slots[0] = new Slot { IsKnown = true, Id = handshakeId };
 
     /// <summary>The path that the ids belong to.</summary>
     public PathId Path { get; }
@@ -186,6 +190,7 @@ internal sealed class RemoteIds
         {
             SlotOf(_active) = default;
             _retirements.Add(new Retirement(_active, IsPending: true));
+            Signal();
         }
 
         return true;
@@ -207,8 +212,16 @@ internal sealed class RemoteIds
     private void SetRetirementPending(ulong sequence, bool isPending)
     {
         int index = IndexOfRetirement(sequence);
-        if (index >= 0)
-            _retirements[index] = new Retirement(sequence, isPending);
+        if (index < 0)
+            return;
+        _retirements[index] = new Retirement(sequence, isPending);
+        Signal();
+    }
+
+    private void Signal()
+    {
+        if (_signal is not null)
+            _signal.IsAny = true;
     }
 
     private int IndexOfRetirement(ulong sequence)

@@ -60,8 +60,7 @@ public sealed partial class Connection
         if (!IsMultipath || !TryFindOpen(id, out Path? path) || (path.Status == status && path.StatusSequence > 0))
             return;
         path.Status = status;
-        path.StatusSequence++;
-        path.IsStatusPending = true;
+        _pathFrames.ReportStatus(path);
         UpdateTimers(now);
     }
 

@@ -39,6 +39,7 @@ public sealed partial class Connection : IDisposable
     private readonly PathTable _paths;
     private readonly PathMovement _movement;
     private readonly PathIdSupply _pathIds;
+    private readonly PathFrames _pathFrames;
     private readonly PathOpening _opening;
     private readonly PathClosing _closing;
     private readonly SilentPaths _silence;
@@ -66,6 +67,7 @@ public sealed partial class Connection : IDisposable
         var ids = new HandshakeIds(Side, setup.LocalId, setup.OriginalDestinationId, setup.PeerId);
         var crypto = new CryptoStreams(new BlockPool(keepsFreeBlocks: false));
         var pending = new PendingFrames();
+        var pendingIdFrames = new PendingIdFrames();
         var observed = new ObservedAddresses(configuration.AddressReports, _events);
         var search = new PortSearch(configuration.SearchesPorts, random, _events);
         int natAddressesMax = configuration.ConcurrentPathsMax > 1 ? configuration.NatTraversalAddressesMax : 0;
@@ -80,23 +82,23 @@ public sealed partial class Connection : IDisposable
             configuration.MaxDatagramFrameSize, configuration.DatagramReceiveBuffer, configuration.DatagramSendBuffer);
         _keyUpdates = new KeyUpdateSchedule(configuration.PacketsPerKeyMax);
         _movement = new PathMovement(pathFactory, configuration.KeepAliveInterval, _trace);
-        Path path = CreateHandshakePath(setup, pathFactory, initial, handshake);
+        Path path = CreateHandshakePath(setup, pathFactory, pendingIdFrames, initial, handshake);
         _paths = new PathTable(path);
-        _pathIds = new PathIdSupply(setup, _paths, _endpointEvents);
+        _pathIds = new PathIdSupply(setup, _paths, pendingIdFrames, _endpointEvents);
 
         // Outbound.
         var spaces = new PacketSpaces(initial, handshake, path);
-        var pathFrames = new PathFrames(_paths, _pathIds);
-        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, _paths, _pathIds, pathFrames, _punching, random);
+        _pathFrames = new PathFrames(_paths, _pathIds, pendingIdFrames);
+        var filler = new FrameFiller(crypto, _streams, _datagrams, pending, observed, _paths, _pathIds, _pathFrames, _punching, random);
         _sentPackets = new SentPacketLog(_trace);
         _scheduler = new SendScheduler(_state, _keys, _paths, spaces, filler, _punching);
         _builder = new DatagramBuilder(Side, _keys, spaces, new PacketBuilder(_keys, headerFields), filler, _punching, _sentPackets);
 
         // Inbound.
-        var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, pathFrames, _punching);
+        var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, _pathFrames, _punching);
         _acknowledgements = new Acknowledgements(_keys, _paths, spaces, filler, fates, _trace);
-        _opening = new PathOpening(setup, _state, _paths, _pathIds, pathFrames, pathFactory, _events);
-        _closing = new PathClosing(_paths, _pathIds, pathFrames, _acknowledgements, _events, _endpointEvents);
+        _opening = new PathOpening(setup, _state, _paths, _pathIds, _pathFrames, pathFactory, _events);
+        _closing = new PathClosing(_paths, _pathIds, _pathFrames, _acknowledgements, _events, _endpointEvents);
         _silence = new SilentPaths(_paths, _acknowledgements, _events);
         _lifecycle = new Lifecycle(_state, _keys, _paths, idle, configuration.InitialRtt, _endpointEvents, _trace);
         _handshake = new Handshake(CreateTls(setup), crypto, _keys);
@@ -372,7 +374,11 @@ public sealed partial class Connection : IDisposable
     }
 
     private static Path CreateHandshakePath(
-        ConnectionSetup setup, NetworkPathFactory factory, PacketNumberSpace initial, PacketNumberSpace handshake)
+        ConnectionSetup setup,
+        NetworkPathFactory factory,
+        PendingIdFrames pendingFrames,
+        PacketNumberSpace initial,
+        PacketNumberSpace handshake)
     {
         bool isValidated = setup.Side == Side.Client || setup.IdBeforeRetry is not null;
         var application = new PacketNumberSpace(EncryptionLevel.Application, setup.Random);
@@ -381,8 +387,9 @@ public sealed partial class Connection : IDisposable
             new NetworkPath(setup.Address, factory.CreateRecovery(0, isValidated), isValidated),
             application,
             new LossDetector(setup.Side, initial, handshake, application),
-            new LocalIds(PathId.Zero, setup.LocalId),
-            new RemoteIds(PathId.Zero, setup.Configuration.ActiveConnectionIdLimit, setup.PeerId ?? setup.OriginalDestinationId))
+            new LocalIds(PathId.Zero, setup.LocalId, pendingFrames),
+            new RemoteIds(
+                PathId.Zero, setup.Configuration.ActiveConnectionIdLimit, setup.PeerId ?? setup.OriginalDestinationId, pendingFrames))
         {
             IsOpened = true,
             CarriesData = true,

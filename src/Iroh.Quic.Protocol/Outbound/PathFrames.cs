@@ -1,5 +1,6 @@
 using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Codec.Frames;
+using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -14,12 +15,14 @@ internal sealed class PathFrames
 {
     private readonly PathTable _paths;
     private readonly PathIdSupply _supply;
+    private readonly PendingIdFrames _pendingFrames;
     private readonly List<(PathId Id, ulong Code, bool IsPending)> _abandonments = [];
     private readonly List<PathId> _idsBlocked = [];
     private bool _isPathsBlockedPending;
 
-    public PathFrames(PathTable paths, PathIdSupply supply)
+    public PathFrames(PathTable paths, PathIdSupply supply, PendingIdFrames pendingFrames)
     {
+        _pendingFrames = pendingFrames;
         _paths = paths;
         _supply = supply;
     }
@@ -31,18 +34,32 @@ internal sealed class PathFrames
         {
             if (_supply.IsLocalMaxPending || _isPathsBlockedPending || _idsBlocked.Count > 0)
                 return true;
+            if (!_pendingFrames.IsAny)
+                return false;
             foreach (PathEntry entry in _paths.Entries)
             {
                 if (entry.IsAbandoned ? IsAbandonPending(entry.Id) : HasPendingOf(entry))
                     return true;
             }
 
-            return false;
+            return _pendingFrames.IsAny = false;
         }
     }
 
     /// <summary>A path was given up: PATH_ABANDON is sent, and again until the peer acknowledges it. Once for each path id.</summary>
-    public void Abandon(PathId id, ulong code) => _abandonments.Add((id, code, true));
+    public void Abandon(PathId id, ulong code)
+    {
+        _abandonments.Add((id, code, true));
+        _pendingFrames.IsAny = true;
+    }
+
+    /// <summary>This end's status of a path has changed.</summary>
+    public void ReportStatus(Path path)
+    {
+        path.StatusSequence++;
+        path.IsStatusPending = true;
+        _pendingFrames.IsAny = true;
+    }
 
     /// <summary>The path id is forgotten.</summary>
     public void Forget(PathId id)
@@ -69,6 +86,8 @@ internal sealed class PathFrames
     /// <summary>Writes what waits and fits.</summary>
     public void Write(ref WireWriter writer, SentFrameList frames)
     {
+        if (!HasPending)
+            return;
         if (_supply.IsMultipath)
             WriteLimits(ref writer, frames);
         foreach (PathEntry entry in _paths.Entries)
@@ -116,6 +135,7 @@ internal sealed class PathFrames
                 break;
             case SentFrameKind.PathStatus when entry.Path is { } path:
                 path.IsStatusPending |= frame.A == path.StatusSequence;
+                _pendingFrames.IsAny = true;
                 break;
             case SentFrameKind.PathCidsBlocked when !entry.RemoteIds.HasActive:
                 ReportIdsBlocked(frame.PathId);
@@ -236,5 +256,7 @@ internal sealed class PathFrames
             if (_abandonments[i].Id == id)
                 _abandonments[i] = _abandonments[i] with { IsPending = true };
         }
+
+        _pendingFrames.IsAny = true;
     }
 }

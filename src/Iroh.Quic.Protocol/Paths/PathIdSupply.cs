@@ -15,14 +15,16 @@ internal sealed class PathIdSupply
     private readonly RandomSource _random;
     private readonly StatelessReset _reset;
     private readonly Queue<EndpointEvent> _endpointEvents;
+    private readonly PendingIdFrames _pendingFrames;
     private readonly int _pathsMax;
     private readonly int _remoteIdsMax;
     private ulong _localIdsMax = 2;
     private uint _peerMax;
     private long _nextEntry = 1;
 
-    public PathIdSupply(ConnectionSetup setup, PathTable paths, Queue<EndpointEvent> endpointEvents)
+    public PathIdSupply(ConnectionSetup setup, PathTable paths, PendingIdFrames pendingFrames, Queue<EndpointEvent> endpointEvents)
     {
+        _pendingFrames = pendingFrames;
         _paths = paths;
         (_random, _reset, _endpointEvents) = (setup.Random, setup.Reset, endpointEvents);
         _pathsMax = setup.Configuration.ConcurrentPathsMax;
@@ -147,8 +149,8 @@ internal sealed class PathIdSupply
     private void AddEntry()
     {
         var id = new PathId((uint)_nextEntry++);
-        var localIds = new LocalIds(id);
+        var localIds = new LocalIds(id, _pendingFrames);
         localIds.SetPeerLimit(_localIdsMax);
-        _paths.Add(new PathEntry(id, localIds, new RemoteIds(id, _remoteIdsMax)));
+        _paths.Add(new PathEntry(id, localIds, new RemoteIds(id, _remoteIdsMax, _pendingFrames)));
     }
 }
