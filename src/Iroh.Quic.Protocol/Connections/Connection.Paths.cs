@@ -170,8 +170,9 @@ public sealed partial class Connection
             if (path.IsAbandoned)
                 continue;
 
-            // What works or may work stays while there is nothing else: the connection's own idle timeout decides about it.
-            if (!path.IsOpened && path.Timers.TryExpire(PathTimer.Validation, now))
+            // What works or may work stays while there is nothing else: the connection's own idle timeout decides about it. A server waits
+            // for the path's idle timeout: for its client it may be the only hope.
+            if (Side == Side.Client && !path.IsOpened && path.Timers.TryExpire(PathTimer.Validation, now))
             {
                 if (HasOtherOpened(path))
                 {

@@ -86,9 +86,12 @@ internal sealed class PathOpening
         return Begin(now, entry, path);
     }
 
-    /// <summary>A path for a path id that has none, to open its first packet with; it is not one of the connection's yet.</summary>
+    /// <summary>
+    /// A path for a path id that has none, to open its first packet with; it is not one of the connection's yet. A server need not validate an
+    /// address that another path has; a client asks for such a path only when it doubts the other one.
+    /// </summary>
     public Path Prepare(PathEntry entry, FourTuple address) =>
-        _factory.CreatePath(_side, entry, address, _random, FindValidated(address));
+        _factory.CreatePath(_side, entry, address, _random, _side == Side.Server ? FindValidated(address) : null);
 
     /// <summary>The path was validated for the first time.</summary>
     public void OnValidated(Instant now, Path path)

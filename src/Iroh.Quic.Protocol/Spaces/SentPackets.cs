@@ -109,7 +109,7 @@ internal sealed class SentPackets
 
     /// <summary>
     /// Appends the frames of the oldest outstanding ack-eliciting packets, for a probe that repeats them (RFC 9002 §6.2.4).
-    /// The packets stay in flight.
+    /// The packets stay in flight. Those that only asked for a sign of life are passed by: behind them may be what the peer needs to answer.
     /// </summary>
     /// <returns>How many packets were copied, at most <paramref name="packetsMax"/>.</returns>
     public int CopyOldestFrames(int packetsMax, SentFrameList destination)
@@ -118,7 +118,7 @@ internal sealed class SentPackets
         for (long position = _first; position < _end && copied < packetsMax; position++)
         {
             ref Entry entry = ref Slot(position);
-            if (entry.State != State.Outstanding || !entry.Packet.IsAckEliciting || entry.Packet.IsMtuProbe)
+            if (entry.State != State.Outstanding || !entry.Packet.IsAckEliciting || entry.Packet.IsMtuProbe || !IsWorthRepeating(entry))
                 continue;
             CopyFrames(position, destination);
             copied++;
@@ -195,6 +195,19 @@ internal sealed class SentPackets
 
         _ackOnly++;
         return true;
+    }
+
+    private bool IsWorthRepeating(in Entry entry)
+    {
+        for (int i = 0; i < entry.FrameCount; i++)
+        {
+            SentFrameKind kind = _frames[(entry.FramesStart + i) & (_frames.Length - 1)].Kind;
+            if (kind is not (SentFrameKind.Ping or SentFrameKind.Ack or SentFrameKind.PathChallenge or SentFrameKind.PathResponse
+                or SentFrameKind.Datagram))
+                return true;
+        }
+
+        return false;
     }
 
     private void GrowEntries()
