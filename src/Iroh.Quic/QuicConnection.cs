@@ -13,7 +13,7 @@ namespace Iroh.Quic;
 /// A connection to one authenticated peer: streams in both directions, and datagrams. All members may be used from any thread,
 /// several calls at once. Once the connection has ended, every call fails with <see cref="QuicConnectionException"/>.
 /// </summary>
-public sealed class QuicConnection : IAsyncDisposable
+public sealed partial class QuicConnection : IAsyncDisposable
 {
     private readonly ConnectionDriver _driver;
     private readonly QuicMetrics _metrics;
@@ -317,6 +317,9 @@ public sealed class QuicConnection : IAsyncDisposable
             case ConnectionEventKind.Closed:
                 OnClosed(QuicCloseReason.From(_driver.Core.CloseReason!, _driver.Core.IsPeerMismatch));
                 break;
+            case >= ConnectionEventKind.PeerCandidatesChanged and <= ConnectionEventKind.PathsAvailable:
+                OnPathEvent(e);
+                break;
             default:
                 if (_streams.TryGetValue(e.StreamId, out QuicStream? stream))
                     stream.OnEvent(e);
@@ -347,7 +350,7 @@ public sealed class QuicConnection : IAsyncDisposable
         foreach (QuicStream stream in _streams.Values)
             stream.OnConnectionClosed(reason);
         _streams.Clear();
-        foreach (AsyncPulse pulse in (ReadOnlySpan<AsyncPulse>)[.. _opened, .. _available, _datagramReceived, _datagramsUnblocked, _addressObserved])
+        foreach (AsyncPulse pulse in (ReadOnlySpan<AsyncPulse>)[.. _opened, .. _available, _datagramReceived, _datagramsUnblocked, _addressObserved, _pathEvent])
             pulse.Pulse();
         _closed.SetResult(reason);
     }
