@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using Blixard.Cluster.Liveness;
 using Blixard.Node.Configuration;
+using Iroh;
+using Iroh.NetReport;
 
 namespace Blixard.Node;
 
@@ -18,6 +20,18 @@ public sealed record NodeOptions
     /// <summary>UDP addresses of the P2P endpoint, at most one of each family; port 0 = the port it had before if that is
     /// free, else any. Empty, the default: all addresses of both families.</summary>
     public IReadOnlyList<IPEndPoint> Bind { get; init; } = [];
+
+    /// <summary>Relays at which other nodes find this one while no direct way is known; the nearest is home. Empty, the default: none.</summary>
+    public IReadOnlyList<RelayConfiguration> Relays { get; init; } = [];
+
+    /// <summary>Whether P2P may go over relays, those of other nodes too. Default: true.</summary>
+    public bool UseRelays { get; init; } = true;
+
+    /// <summary>STUN servers that tell the node's public address. Empty, the default: none.</summary>
+    public IReadOnlyList<StunServer> StunServers { get; init; } = [];
+
+    /// <summary>Whether a node with relays asks the gateway to forward a port. Default: true.</summary>
+    public bool MapPorts { get; init; } = true;
 
     /// <summary>Where gRPC is served to other nodes; port 0 as in <see cref="Bind"/>. Default: all IPv4 addresses.</summary>
     public IPEndPoint Grpc { get; init; } = new(IPAddress.Any, 0);
@@ -62,6 +76,8 @@ public sealed record NodeOptions
             return "The etcd program is empty: name one, or a path.";
         if (Bind.Count > 2 || Bind.Select(address => address.AddressFamily).Distinct().Count() != Bind.Count)
             return "At most one UDP address of each family (IPv4, IPv6) can be bound.";
+        if (Relays.Count > 0 && !UseRelays)
+            return "Relays are named, and relays are switched off: one of the two must go.";
         if (Otlp is { } collector && !(collector.IsAbsoluteUri && collector.Scheme is "http" or "https"))
             return $"'{collector}' is no address of a collector, such as http://127.0.0.1:4317.";
         if (Bind.Append(Grpc).Append(Http ?? Grpc).Any(address => address.AddressFamily is not (AddressFamily.InterNetwork or AddressFamily.InterNetworkV6)))

@@ -104,6 +104,28 @@ public sealed partial class QuicConnection
         return true;
     });
 
+    /// <summary>
+    /// At the end that dialled, the addresses at which the peer says it may be reached. Its claims, which only an answer proves.
+    /// </summary>
+    public IReadOnlyCollection<NetworkAddress> PeerCandidates
+    {
+        get
+        {
+            lock (_driver.Lock)
+                return [.. _driver.Core.PeerCandidates];
+        }
+    }
+
+    /// <summary>Where this end may be reached, from now on. See <see cref="Connection.SetLocalCandidates"/>.</summary>
+    public void SetLocalCandidates(ReadOnlyMemory<NetworkAddress> candidates) => Command(core =>
+    {
+        core.SetLocalCandidates(MonotonicClock.Now, candidates.Span);
+        return true;
+    });
+
+    /// <summary>Has both ends send probes to each other's candidates. See <see cref="Connection.StartHolePunching"/>.</summary>
+    public bool StartHolePunching() => Command(core => core.StartHolePunching(MonotonicClock.Now));
+
     private bool Command(Func<Connection, bool> command)
     {
         bool result;

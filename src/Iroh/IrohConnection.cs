@@ -1,7 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Iroh.Base;
+using Iroh.Paths;
 using Iroh.Quic;
 using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh;
 
@@ -12,11 +15,12 @@ namespace Iroh;
 public sealed class IrohConnection : IAsyncDisposable
 {
     private readonly QuicConnection _quic;
+    private readonly ConnectionPaths _paths;
+    private readonly RelayAddressBook? _relays;
 
-    internal IrohConnection(QuicConnection quic, bool isDialled)
+    internal IrohConnection(QuicConnection quic, ConnectionPaths paths, RelayAddressBook? relays)
     {
-        _quic = quic;
-        IsDialled = isDialled;
+        (_quic, _paths, _relays) = (quic, paths, relays);
         RemoteId = EndpointId.FromBytes(quic.PeerPublicKey.Span);
         ApplicationProtocol = Encoding.UTF8.GetString(quic.ApplicationProtocol.Span);
     }
@@ -28,13 +32,49 @@ public sealed class IrohConnection : IAsyncDisposable
     public string ApplicationProtocol { get; }
 
     /// <summary>Whether this end dialled; false if it accepted.</summary>
-    public bool IsDialled { get; }
+    public bool IsDialled => _quic.IsClient;
 
     /// <summary>The time that the handshake took at this end.</summary>
     public TimeSpan HandshakeDuration => _quic.HandshakeDuration;
 
-    /// <summary>The way that packets take now.</summary>
-    public IrohPath Path => new(IrohPathKind.Direct, TransportAddress.Ip(_quic.RemoteEndPoint), _quic.Statistics.SmoothedRtt, IsSelected: true);
+    /// <summary>The way that data takes now; once the connection has ended, the last one.</summary>
+    public IrohPath Path
+    {
+        get
+        {
+            IReadOnlyList<IrohPath> paths = Paths;
+            return paths.FirstOrDefault(path => path.IsSelected) ?? (paths.Count > 0 ? paths[0] : null)
+                ?? Describe(_quic.RemoteAddress, _quic.Statistics.SmoothedRtt, isSelected: true);
+        }
+    }
+
+    /// <summary>All ways between the two ends that are known to work, the oldest first.</summary>
+    public IReadOnlyList<IrohPath> Paths =>
+        [.. _quic.Paths.Where(path => path.IsValidated).Select(path => Describe(path.Address.Remote, path.SmoothedRtt, path.CarriesData))];
+
+    /// <summary>
+    /// <see cref="Paths"/> now, and again whenever one comes, goes or is selected; ends with the connection. A slow reader gets the newest.
+    /// </summary>
+    public async IAsyncEnumerable<IReadOnlyList<IrohPath>> WatchPathsAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        (IrohPathKind, TransportAddress, bool)[]? last = null;
+        while (true)
+        {
+            Task changed = _paths.Changed;
+            IReadOnlyList<IrohPath> paths = Paths;
+            // Round trip times change all the time; that is no news.
+            (IrohPathKind, TransportAddress, bool)[] seen = [.. paths.Select(path => (path.Kind, path.Remote, path.IsSelected))];
+            if (last is null || !seen.SequenceEqual(last))
+            {
+                last = seen;
+                yield return paths;
+            }
+
+            if (_paths.Completion.IsCompleted)
+                yield break;
+            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Counters and measurements at this moment.</summary>
     public ConnectionStatistics Statistics => _quic.Statistics;
@@ -83,6 +123,16 @@ public sealed class IrohConnection : IAsyncDisposable
 
     /// <summary>Closes with code 0 if the connection is still up.</summary>
     public ValueTask DisposeAsync() => _quic.DisposeAsync();
+
+    private IrohPath Describe(NetworkAddress remote, TimeSpan roundTrip, bool isSelected)
+    {
+        if (!remote.IsVirtual)
+            return new IrohPath(IrohPathKind.Direct, TransportAddress.Ip(remote.ToIPEndPoint()), roundTrip, isSelected);
+        TransportAddress relay = _relays is not null && _relays.TryFind(remote, out RelayedEndpoint? relayed)
+            ? TransportAddress.Relay(relayed.Relay)
+            : throw new InvalidOperationException($"Nobody knows {remote}.");
+        return new IrohPath(IrohPathKind.Relay, relay, roundTrip, isSelected);
+    }
 
     /// <summary>The peer's short id and the protocol.</summary>
     public override string ToString() => $"{RemoteId.ToShortString()} {ApplicationProtocol}";

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -7,7 +8,12 @@ using Iroh.Dialling;
 using Iroh.Dns;
 using Iroh.LocalAddresses;
 using Iroh.Lookup;
+using Iroh.NetReport;
+using Iroh.Paths;
 using Iroh.Quic;
+using Iroh.Quic.Protocol.Primitives;
+using Iroh.Relay.Client;
+using Iroh.Relays;
 
 namespace Iroh;
 
@@ -21,21 +27,35 @@ public sealed class IrohEndpoint : IAsyncDisposable
     private readonly QuicEndpoint _quic;
     private readonly OwnAddress _address;
     private readonly NetworkMonitor _monitor;
+    private readonly NetworkOutlook _outlook;
+    private readonly RelayTransport? _relays;
+    private readonly HomeRelay? _home;
     private readonly LookupSet _lookups;
+    private readonly RemoteBook _remotes = new();
     private readonly Dialler _dialler;
+    private readonly ConcurrentDictionary<ConnectionPaths, bool> _paths = new();
     private readonly Lazy<Task> _disposal;
+    private NetworkAddress[] _candidates = [];
 
-    private IrohEndpoint(IrohEndpointOptions options, QuicEndpoint quic)
+    private IrohEndpoint(IrohEndpointOptions options, EndpointSockets sockets)
     {
         _options = options;
-        _quic = quic;
+        _quic = sockets.Quic;
+        _relays = sockets.Relays;
         _lookups = new LookupSet(options.AddressLookups);
-        _dialler = new Dialler(Id, quic, new RemoteBook(), null, _lookups, options.ConnectTimeout);
+        _dialler = new Dialler(Id, _quic, _remotes, _relays?.Addresses, _lookups, options.ConnectTimeout);
         _address = new OwnAddress(
-            Id, quic.LocalEndPoints, IsV4PortFixed(options), options.ExternalAddresses, NetworkInterfaces.List(), OnAddressChanged);
-        _monitor = new NetworkMonitor(change => _address.SetInterfaces(change.After.Addresses));
+            Id, _quic.LocalEndPoints, IsV4PortFixed(options), options.ExternalAddresses, NetworkInterfaces.List(), OnAddressChanged);
         _disposal = new Lazy<Task>(CloseOnceAsync);
         OnAddressChanged(_address.Current);
+        _monitor = new NetworkMonitor(OnNetworkChange);
+        if (_relays is not null)
+        {
+            _home = new HomeRelay(_relays.Pool, [.. options.Relays.Select(relay => relay.Url)], _address.SetRelay, TimeProvider.System);
+            _relays.Attach(_quic, _home.OnStatus);
+        }
+
+        _outlook = new NetworkOutlook(options, _quic, sockets.Probes, () => _monitor.Current, OnReport, _address.SetMapped);
     }
 
     /// <summary>The id by which others dial this endpoint.</summary>
@@ -50,6 +70,15 @@ public sealed class IrohEndpoint : IAsyncDisposable
     /// <summary>The addresses that the sockets are bound to, with their real ports.</summary>
     public IReadOnlyList<IPEndPoint> BoundSockets => _quic.LocalEndPoints;
 
+    /// <summary>The relay that the endpoint keeps a connection to; null if it has none, or has not yet chosen.</summary>
+    public RelayUrl? HomeRelay => _home?.Url;
+
+    /// <summary>How it stands with each relay that is kept or in use.</summary>
+    public IReadOnlyList<RelayClientStatus> RelayStatuses => _relays?.Pool.Statuses ?? [];
+
+    /// <summary>What is known of the network between this endpoint and the outside; null before the first report, or if nobody was named to ask.</summary>
+    public NetReportResult? NetReport => _outlook.Last;
+
     /// <summary>Binds the sockets and starts to listen.</summary>
     /// <exception cref="QuicBindException">An address cannot be bound; the message says what to do.</exception>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
@@ -57,7 +86,7 @@ public sealed class IrohEndpoint : IAsyncDisposable
     {
         options ??= new IrohEndpointOptions();
         // Listing the interfaces and binding are quick, but they are system calls: they do not run on the caller's thread.
-        return Task.Run(() => new IrohEndpoint(options, Bind(options)), cancellationToken);
+        return Task.Run(() => new IrohEndpoint(options, EndpointSockets.Bind(options)), cancellationToken);
     }
 
     /// <summary>Dials an endpoint and completes when it has proved its id.</summary>
@@ -71,14 +100,19 @@ public sealed class IrohEndpoint : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentException.ThrowIfNullOrEmpty(applicationProtocol);
-        return new IrohConnection(
-            await _dialler.ConnectAsync(address, applicationProtocol, cancellationToken).ConfigureAwait(false), isDialled: true);
+        return Adopt(await _dialler.ConnectAsync(address, applicationProtocol, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Waits for the next endpoint that dialled this one and proved its id.</summary>
     /// <returns>The connection; null once this endpoint is closed.</returns>
     public async ValueTask<IrohConnection?> AcceptAsync(CancellationToken cancellationToken = default) =>
-        await _quic.AcceptAsync(cancellationToken).ConfigureAwait(false) is { } quic ? new IrohConnection(quic, isDialled: false) : null;
+        await _quic.AcceptAsync(cancellationToken).ConfigureAwait(false) is { } quic ? Adopt(quic) : null;
+
+    /// <summary>
+    /// Waits until the home relay is connected, so that <see cref="Ticket"/> holds it. Completes at once when there are no relays to wait for.
+    /// </summary>
+    public Task WaitOnlineAsync(CancellationToken cancellationToken = default) =>
+        _home is null || _options.Relays.Count == 0 ? Task.CompletedTask : _home.Online.WaitAsync(cancellationToken);
 
     /// <summary>Replaces the protocols for which connections are accepted from now on. Connections that are up stay.</summary>
     public void SetApplicationProtocols(IEnumerable<string> protocols) =>
@@ -100,45 +134,61 @@ public sealed class IrohEndpoint : IAsyncDisposable
     /// </summary>
     public ValueTask DisposeAsync() => new(_disposal.Value);
 
-    private static QuicEndpoint Bind(IrohEndpointOptions options)
-    {
-        if (options.BindAddresses is { } addresses)
-            return Create(options, addresses);
-        var anyIPv4 = new IPEndPoint(IPAddress.Any, 0);
-        try
-        {
-            return Create(options, [anyIPv4, new IPEndPoint(IPAddress.IPv6Any, 0)]);
-        }
-        catch (QuicBindException exception) when (exception.Address.AddressFamily == AddressFamily.InterNetworkV6)
-        {
-            return Create(options, [anyIPv4]);
-        }
-    }
-
-    private static QuicEndpoint Create(IrohEndpointOptions options, IReadOnlyList<IPEndPoint> addresses) => QuicEndpoint.Create(
-        new QuicEndpointOptions
-        {
-            LocalEndPoints = addresses,
-            PrivateKeySeed = options.SecretKey.Seed.ToArray(),
-            ApplicationProtocols = [.. options.ApplicationProtocols.Select(protocol => (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(protocol))],
-            Connections = options.Connections,
-            MeterFactory = options.MeterFactory,
-        });
-
     private static bool IsV4PortFixed(IrohEndpointOptions options) =>
         options.BindAddresses?.Any(address => address.AddressFamily == AddressFamily.InterNetwork && address.Port != 0) == true;
 
+    private IrohConnection Adopt(QuicConnection quic)
+    {
+        var remote = EndpointId.FromBytes(quic.PeerPublicKey.Span);
+        if (_relays is not null && _relays.Addresses.TryFind(quic.RemoteAddress, out RelayedEndpoint? relayed))
+            _remotes.Add(remote, [TransportAddress.Relay(relayed.Relay)]);
+        var paths = new ConnectionPaths(quic, remote, _remotes, _relays?.Addresses, TimeProvider.System);
+        _paths.TryAdd(paths, true);
+        _ = paths.Completion.ContinueWith(
+            _ => _paths.TryRemove(paths, out bool _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        paths.SetCandidates(Volatile.Read(ref _candidates));
+        return new IrohConnection(quic, paths, _relays?.Addresses);
+    }
+
     private void OnAddressChanged(EndpointAddress address)
     {
+        NetworkAddress[] candidates = [.. address.DirectAddresses.Select(NetworkAddress.From)];
+        Volatile.Write(ref _candidates, candidates);
+        foreach (ConnectionPaths paths in _paths.Keys)
+            paths.SetCandidates(candidates);
+
         // Services hand the record over to their own work at once; what goes wrong there is theirs to tell.
         if (_lookups.Services.Count > 0)
             _ = _lookups.PublishAsync(new EndpointRecord(address, _options.UserData)).AsTask();
     }
 
+    private void OnReport(NetReportResult report)
+    {
+        _address.SetReport(report);
+        _home?.OnReport(report);
+    }
+
+    private void OnNetworkChange(NetworkStateChange change)
+    {
+        _address.SetInterfaces(change.After.Addresses);
+        _outlook.OnNetworkChange(change.IsMajor);
+        if (!change.IsMajor)
+            return;
+        _relays?.Pool.OnNetworkChange(change.After.Has);
+        foreach (ConnectionPaths paths in _paths.Keys)
+            paths.OnNetworkChange(path => path.Remote.IsVirtual || path.Local.IsUnspecified || change.After.Has(path.Local.ToIPEndPoint().Address));
+    }
+
     private async Task CloseOnceAsync()
     {
         await _monitor.DisposeAsync().ConfigureAwait(false);
+        await _outlook.DisposeAsync().ConfigureAwait(false);
+        _home?.Dispose();
         await _quic.DisposeAsync().ConfigureAwait(false);
+        await Task.WhenAll(_paths.Keys.Select(paths => paths.Completion)).ConfigureAwait(false);
+        // Last, so that peers behind relays hear that their connections are closed.
+        if (_relays is not null)
+            await _relays.DisposeAsync().ConfigureAwait(false);
         await _lookups.DisposeAsync().ConfigureAwait(false);
         _address.Complete();
     }

@@ -1,7 +1,9 @@
 using System.Diagnostics.Metrics;
 using System.Net;
+using System.Net.Security;
 using Iroh.Base;
 using Iroh.Lookup;
+using Iroh.NetReport;
 using Iroh.Quic.Protocol.Connections;
 
 namespace Iroh;
@@ -32,6 +34,32 @@ public sealed class IrohEndpointOptions
     /// between them carry them (jumbo frames, virtual networks, loopback).
     /// </summary>
     public ConnectionConfiguration Connections { get; init; } = new() { MaxUdpPayloadSize = 16_384, MtuMax = 16_384 };
+
+    /// <summary>
+    /// Relays that may be this endpoint's home, under which others find it while no direct way is known; the nearest is chosen. Default:
+    /// none, then the endpoint is found under its own addresses only.
+    /// </summary>
+    public IReadOnlyList<RelayConfiguration> Relays { get; init; } = [];
+
+    /// <summary>
+    /// Whether datagrams may go over relays at all: the own ones, and those that peers name as theirs. Default: true. Relays see who talks
+    /// to whom, how much and when, but not what.
+    /// </summary>
+    public bool UseRelays { get; init; } = true;
+
+    /// <summary>Decides about the certificates of relays; null, the default, for what the operating system trusts, for the URL's host name.</summary>
+    public RemoteCertificateValidationCallback? RelayCertificateValidation { get; init; }
+
+    /// <summary>
+    /// Servers that are asked, from the endpoint's own sockets, which address they see (RFC 8489). Default: none. Two or more also tell
+    /// whether the NAT in between makes a mapping for each destination.
+    /// </summary>
+    public IReadOnlyList<StunServer> StunServers { get; init; } = [];
+
+    /// <summary>
+    /// Whether to have the gateway forward a port (PCP, NAT-PMP, UPnP) when the endpoint has relays and is bound to all addresses. Default: true.
+    /// </summary>
+    public bool MapPorts { get; init; } = true;
 
     /// <summary>
     /// Services that find endpoints by their id and tell others where this one is. Default: none. They belong to the endpoint, which

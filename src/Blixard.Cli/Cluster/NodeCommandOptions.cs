@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Blixard.Cli.Local;
+using Blixard.Cli.Net;
 using Blixard.Node;
 using Blixard.Node.Configuration;
 
@@ -17,6 +18,7 @@ internal sealed class NodeCommandOptions
         HelpName = "IP:PORT",
     };
 
+    private readonly RelayOptions _relays = new();
     private readonly Option<string?> _grpc = new("--grpc") { Description = "Where gRPC is served to other nodes. Default: 0.0.0.0:0.", HelpName = "IP:PORT" };
     private readonly Option<string?> _http = new("--http")
     {
@@ -49,6 +51,7 @@ internal sealed class NodeCommandOptions
         command.Options.Add(LocalNode.DataDirectoryOption);
         foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _etcd, _verbose })
             command.Options.Add(option);
+        _relays.AddTo(command);
     }
 
     /// <summary>Whether the log is wanted in full.</summary>
@@ -63,6 +66,14 @@ internal sealed class NodeCommandOptions
             options = options with { Name = name };
         if (result.GetValue(_bind) is { Length: > 0 } bind)
             options = options with { Bind = [.. bind.Select(text => ParseAddress("--bind", text))] };
+        if (_relays.Relays(result) is { Count: > 0 } relays)
+            options = options with { Relays = relays };
+        if (!_relays.UseRelays(result))
+            options = options with { UseRelays = false, Relays = [] };
+        if (_relays.StunServers(result) is { Count: > 0 } stunServers)
+            options = options with { StunServers = stunServers };
+        if (!_relays.MapPorts(result))
+            options = options with { MapPorts = false };
         if (result.GetValue(_grpc) is { } grpc)
             options = options with { Grpc = ParseAddress("--grpc", grpc) };
         if (result.GetValue(_http) is { } http)

@@ -20,14 +20,14 @@ internal sealed class EndpointOptions
         HelpName = "IP:PORT",
     };
 
-    private readonly Option<bool> _noRelay = new("--no-relay") { Description = "Use direct addresses only." };
+    private readonly RelayOptions _relays = new();
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Options.Add(_key);
         command.Options.Add(_bind);
-        command.Options.Add(_noRelay);
+        _relays.AddTo(command);
     }
 
     /// <summary>Binds the endpoint that the options describe.</summary>
@@ -40,6 +40,10 @@ internal sealed class EndpointOptions
                 SecretKey = result.GetValue(_key) is { } path ? SecretKeyFile.LoadOrCreate(path) : SecretKey.Generate(),
                 BindAddresses = bind.Length > 0 ? [.. bind.Select(ParseAddress)] : null,
                 ApplicationProtocols = protocols,
+                Relays = _relays.Relays(result),
+                UseRelays = _relays.UseRelays(result),
+                StunServers = _relays.StunServers(result),
+                MapPorts = _relays.MapPorts(result),
             },
             cancellationToken);
     }

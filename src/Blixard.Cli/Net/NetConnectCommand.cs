@@ -36,6 +36,8 @@ internal static class NetConnectCommand
             await using IrohConnection connection =
                 await endpoint.ConnectAsync(address, result.GetRequiredValue(protocol), cancellationToken).ConfigureAwait(false);
             ReportConnected(connection, output);
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            Task watching = PathReport.WatchAsync(connection, output, ending.Token);
 
             long start = Stopwatch.GetTimestamp();
             long sent = 0;
@@ -59,6 +61,8 @@ internal static class NetConnectCommand
             TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
             if (result.GetValue(receive) is { } path)
                 await WriteAllAsync(path, received, cancellationToken).ConfigureAwait(false);
+            await ending.CancelAsync().ConfigureAwait(false);
+            await watching.ConfigureAwait(false);
             ReportDone(sent, received, elapsed, output);
             return ExitCode.Done;
         });

@@ -5,12 +5,15 @@ using Iroh;
 using Iroh.Base;
 using Iroh.Protocols;
 using Iroh.Quic;
+using Iroh.Relay.Client;
 
 namespace Blixard.Cli.Net;
 
 /// <summary><c>net listen</c>: accepts connections, shows them, and echoes what they send if asked to.</summary>
 internal static class NetListenCommand
 {
+    private static readonly TimeSpan s_relayPatience = TimeSpan.FromSeconds(5);
+
     public static Command Create()
     {
         var protocol = new Option<string>("--alpn") { Description = "The protocol to accept.", Required = true, HelpName = "NAME" };
@@ -29,11 +32,26 @@ internal static class NetListenCommand
             };
             await using var router = new ProtocolRouter(
                 endpoint, handlers, (connection, exception) => Console.Error.WriteLine($"{connection}: {exception.Message}"));
+            await WaitForRelayAsync(endpoint, cancellationToken).ConfigureAwait(false);
             Announce(endpoint, output);
             await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             return ExitCode.Done;
         });
         return command;
+    }
+
+    /// <summary>A ticket should name the relay; without it the command still listens at its own addresses.</summary>
+    private static async Task WaitForRelayAsync(IrohEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await endpoint.WaitOnlineAsync(cancellationToken).WaitAsync(s_relayPatience, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            foreach (RelayClientStatus relay in endpoint.RelayStatuses)
+                await Console.Error.WriteLineAsync($"relay {relay.Url}: {relay.LastError ?? "no answer yet"}; the ticket does not name it, trying goes on").ConfigureAwait(false);
+        }
     }
 
     private static void Announce(IrohEndpoint endpoint, CommandOutput output)
@@ -48,9 +66,10 @@ internal static class NetListenCommand
                 ["endpointId"] = endpoint.Id.ToString(),
                 ["ticket"] = ticket,
                 ["directAddresses"] = new JsonArray([.. direct.Select(item => JsonValue.Create(item))]),
-                ["relayUrl"] = null,
+                ["relayUrl"] = endpoint.HomeRelay?.ToString(),
             },
-            $"listening as {endpoint.Id}\nat           {string.Join(", ", direct)}\nticket       {ticket}");
+            $"listening as {endpoint.Id}\nat           {string.Join(", ", direct)}"
+                + (endpoint.HomeRelay is { } relay ? $"\nrelay        {relay}" : "") + $"\nticket       {ticket}");
     }
 
     /// <summary>Keeps a connection open until the peer closes it.</summary>
@@ -66,13 +85,10 @@ internal static class NetListenCommand
         public async Task AcceptAsync(IrohConnection connection, CancellationToken cancellationToken)
         {
             string id = connection.RemoteId.ToString();
-            IrohPath path = connection.Path;
             output.Write(
                 new JsonObject { ["event"] = "connected", ["remoteId"] = id, ["alpn"] = connection.ApplicationProtocol },
                 $"connected    {id} {connection.ApplicationProtocol}");
-            output.Write(
-                new JsonObject { ["event"] = "path", ["remoteId"] = id, ["path"] = PathJson.Create(path) },
-                $"path         {connection.RemoteId.ToShortString()} {PathJson.ToText(path)}");
+            Task watching = PathReport.WatchAsync(connection, output, cancellationToken);
             try
             {
                 await handler.AcceptAsync(connection, cancellationToken).ConfigureAwait(false);
@@ -84,6 +100,7 @@ internal static class NetListenCommand
             {
                 await connection.DisposeAsync().ConfigureAwait(false);
                 QuicCloseReason reason = await connection.Closed.ConfigureAwait(false);
+                await watching.ConfigureAwait(false);
                 output.Write(
                     new JsonObject
                     {

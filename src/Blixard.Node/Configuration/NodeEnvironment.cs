@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using Iroh;
+using Iroh.NetReport;
 
 namespace Blixard.Node.Configuration;
 
@@ -21,6 +23,9 @@ public static class NodeEnvironment
         options = Read(options, variable, "BLIXARD_NAME", (o, text) => o with { Name = text });
         options = Read(options, variable, "BLIXARD_DATA_DIR", (o, text) => o with { DataDirectory = text });
         options = Read(options, variable, "BLIXARD_BIND", (o, text) => o with { Bind = [.. text.Split(',').Select(IPEndPoint.Parse)] });
+        options = Read(options, variable, "BLIXARD_RELAY", (o, text) => o with { Relays = [.. text.Split(' ').Select(relay => ReadRelay(relay, variable("BLIXARD_RELAY_TOKEN")))] });
+        options = Read(options, variable, "BLIXARD_STUN", (o, text) => o with { StunServers = [.. text.Split(' ').Select(ReadStun)] });
+        options = Read(options, variable, "BLIXARD_PORT_MAPPING", (o, text) => o with { MapPorts = ReadSwitch(text) });
         options = Read(options, variable, "BLIXARD_GRPC", (o, text) => o with { Grpc = IPEndPoint.Parse(text) });
         options = Read(options, variable, "BLIXARD_HTTP", (o, text) => o with { Http = IPEndPoint.Parse(text) });
         options = Read(options, variable, "BLIXARD_OTLP", (o, text) => o with { Otlp = new Uri(text) });
@@ -54,6 +59,14 @@ public static class NodeEnvironment
         "off" or "false" or "0" => false,
         _ => throw new FormatException("it is 'on' or 'off'."),
     };
+
+    private static RelayConfiguration ReadRelay(string text, string? token) => RelayConfiguration.TryParse(text, out RelayConfiguration? relay, out string? problem)
+        ? relay with { Token = token is { Length: > 0 } ? token : null }
+        : throw new FormatException(problem);
+
+    private static StunServer ReadStun(string text) => StunServer.TryParse(text, out StunServer? server)
+        ? server
+        : throw new FormatException($"'{text}' is no HOST:PORT.");
 
     private static Dictionary<string, string> ReadLabels(string text)
     {

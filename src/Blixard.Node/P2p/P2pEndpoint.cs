@@ -13,6 +13,7 @@ using Iroh.Base;
 using Iroh.Cryptography;
 using Iroh.Protocols;
 using Iroh.Quic;
+using Iroh.Relay.Client;
 using Microsoft.Extensions.Logging;
 
 namespace Blixard.Node.P2p;
@@ -33,6 +34,9 @@ internal sealed partial class P2pEndpoint(
     // The first and the longest delay before the address is tried again: a port that another program gives up is soon taken.
     private static readonly TimeSpan BindDelayMin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan BindDelayMax = TimeSpan.FromSeconds(10);
+
+    // Longer than a relay on another continent takes, shorter than people wonder.
+    private static readonly TimeSpan RelayPatience = TimeSpan.FromSeconds(3);
 
     // How often links are looked at for events; people do not see more.
     private static readonly TimeSpan LookInterval = TimeSpan.FromMilliseconds(500);
@@ -74,7 +78,17 @@ internal sealed partial class P2pEndpoint(
             try
             {
                 IrohEndpoint endpoint = await IrohEndpoint.BindAsync(
-                    new IrohEndpointOptions { SecretKey = key, BindAddresses = addresses }, cancellationToken).ConfigureAwait(false);
+                    new IrohEndpointOptions
+                    {
+                        SecretKey = key,
+                        BindAddresses = addresses,
+                        Relays = options.Relays,
+                        UseRelays = options.UseRelays,
+                        StunServers = options.StunServers,
+                        MapPorts = options.MapPorts,
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                await WaitForRelayAsync(endpoint, cancellationToken).ConfigureAwait(false);
                 Volatile.Write(ref _endpoint, endpoint);
                 self.P2pAddress = endpoint.Address;
                 Show(P2pState.Ready, "");
@@ -109,6 +123,20 @@ internal sealed partial class P2pEndpoint(
         if (Endpoint is { } endpoint)
             await endpoint.DisposeAsync().ConfigureAwait(false);
         _stopping.Dispose();
+    }
+
+    /// <summary>A ticket given out right after the start should name the relay; a relay that is dead must not keep the node from starting.</summary>
+    private async Task WaitForRelayAsync(IrohEndpoint endpoint, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await endpoint.WaitOnlineAsync(cancellationToken).WaitAsync(RelayPatience, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            foreach (RelayClientStatus relay in endpoint.RelayStatuses)
+                LogRelayUnreachable(relay.Url.ToString(), relay.LastError ?? "no answer yet");
+        }
     }
 
     // What is tried in turn: what the options say; where they leave it open the former port first, so that others find us there.
@@ -244,4 +272,7 @@ internal sealed partial class P2pEndpoint(
 
     [LoggerMessage(EventId = 6102, EventName = "P2pConnectionFailed", Level = LogLevel.Error, Message = "Serving a connection of {Peer} failed")]
     private partial void LogConnectionFailed(Exception exception, string peer);
+
+    [LoggerMessage(EventId = 6103, EventName = "RelayUnreachable", Level = LogLevel.Warning, Message = "The relay {Url} cannot be used yet ({Reason}); the node starts without it and goes on trying")]
+    private partial void LogRelayUnreachable(string url, string reason);
 }

@@ -9,11 +9,18 @@ namespace Iroh.Quic.Protocol.Paths;
 /// </summary>
 internal sealed class NetworkPath
 {
+    /// <summary>
+    /// The largest UDP payload on a way that is no UDP: relays carry what an Ethernet frame does, less the headers of IPv6 and UDP, as iroh
+    /// has it, and a probe for more would be forwarded to an end that cannot take it.
+    /// </summary>
+    private const ulong VirtualPayloadMax = 1452;
+
     public NetworkPath(FourTuple address, PathRecovery recovery, bool isValidated)
     {
         Address = address;
         Recovery = recovery;
         Validator = new PathValidator(isValidated);
+        LimitPayload();
     }
 
     /// <summary>Both ends' addresses.</summary>
@@ -49,5 +56,15 @@ internal sealed class NetworkPath
     }
 
     /// <summary>Follows the server to the address it answers from, with everything that was measured (see <see cref="Path"/>).</summary>
-    public void MoveTo(FourTuple address) => Address = address;
+    public void MoveTo(FourTuple address)
+    {
+        Address = address;
+        LimitPayload();
+    }
+
+    private void LimitPayload()
+    {
+        if (Address.Remote.IsVirtual)
+            Recovery.Mtu.SetPeerLimit(VirtualPayloadMax);
+    }
 }
