@@ -62,7 +62,7 @@ public sealed class RelayConnection : IAsyncDisposable
             var connection = new RelayConnection(options.Url, dialed);
             try
             {
-                // A real answer's rest is the challenge; more than the reader holds is no relay's.
+                // The challenge may have come in one piece with the answer to the upgrade.
                 connection._reader.Append(dialed.Received);
                 await connection.AuthenticateAsync(options.SecretKey, stop.Token).ConfigureAwait(false);
                 return connection;

@@ -24,6 +24,11 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
     /// <summary>The lower limit of three round-trip times, as in iroh: schedulers and radios sleep for less.</summary>
     public static readonly TimeSpan PongTimeoutMin = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>
+    /// A timer that is so late shows that this process, or its machine, has stood still: a pong may have arrived and not been read.
+    /// </summary>
+    public static readonly TimeSpan StallMin = TimeSpan.FromMilliseconds(100);
+
     /// <summary>A write that the network does not take for so long ends the connection, as in iroh.</summary>
     public static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(15);
 
@@ -83,6 +88,7 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
     private Instant? _writeStartedAt;
     private Instant? _pingSentAt;
     private Instant _lastPingAt;
+    private Instant _pongNotBefore;
     private ulong _pingData;
     private bool _hadPong;
 
@@ -138,7 +144,9 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
     private Instant WriteDue => _writeStartedAt is { } started ? started + WriteTimeout : Instant.Never;
 
     // Anything that came after the ping shows that the connection lives, though the pong be stuck behind it.
-    private Instant PongDue => _pingSentAt is { } sent ? Instant.Max(sent, _lastReceived) + PongTimeout : Instant.Never;
+    private Instant PongDue => _pingSentAt is { } sent
+        ? Instant.Max(Instant.Max(sent, _lastReceived) + PongTimeout, _pongNotBefore)
+        : Instant.Never;
 
     private Instant PingDue
     {
@@ -182,6 +190,9 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
                 break;
             case Phase.Connected when WriteDue <= now:
                 OnLost(now, _attempt, $"The relay takes no data for {WriteTimeout.TotalSeconds:0} s");
+                break;
+            case Phase.Connected when PongDue + StallMin <= now:
+                _pongNotBefore = now + PongTimeoutMin;
                 break;
             case Phase.Connected when PongDue <= now:
                 OnLost(now, _attempt, _hadPong ? "The relay does not answer a ping" : "The relay has never answered a ping");
@@ -378,6 +389,7 @@ internal sealed class RelaySession(RandomSource random, TimeSpan connectTimeout)
     {
         _pingData = random.NextUInt64();
         _pingSentAt = _lastPingAt = now;
+        _pongNotBefore = now;
         _actions.Enqueue(new RelayAction(RelayActionKind.Ping, _attempt, _pingData));
     }
 

@@ -74,6 +74,29 @@ public sealed class RelaySessionTests
     }
 
     [Fact]
+    public void A_process_that_stood_still_reads_what_came_before_it_gives_up()
+    {
+        int attempt = ConnectWell();
+        Advance(15);
+        RelayAction ping = Assert.Single(Actions());
+        _now += TimeSpan.FromSeconds(30);
+        _session.HandleTimeout(_now);
+        Assert.Empty(Actions());
+        Advance(0.1);
+        Pong(attempt, ping.PingData);
+        Advance(10);
+        Assert.Equal(RelayState.Connected, _session.State);
+
+        Advance(5);
+        Assert.Equal(RelayActionKind.Ping, Assert.Single(Actions()).Kind);
+        _now += TimeSpan.FromSeconds(6);
+        _session.HandleTimeout(_now);
+        Assert.Empty(Actions());
+        Advance(0.5);
+        Assert.Contains(new RelayAction(RelayActionKind.Abandon, attempt), Actions());
+    }
+
+    [Fact]
     public void A_silent_relay_is_found_out_within_2_s_of_traffic()
     {
         int attempt = ConnectWell();
