@@ -23,16 +23,27 @@ internal sealed class IrohPeer : IAsyncDisposable
         _reader = ReadRepliesAsync();
     }
 
+    /// <summary>Where the peer is installed.</summary>
+    /// <exception cref="InvalidOperationException">It is not; <c>./test</c> installs it.</exception>
+    public static string Folder
+    {
+        get
+        {
+            string folder = Path.Combine(RepositoryRoot(), "tests", "Iroh.Tests", "iroh-peer");
+            return Directory.Exists(Path.Combine(folder, "node_modules", "@number0", "iroh"))
+                ? folder
+                : throw new InvalidOperationException($"The real iroh is not installed in {folder}: run ./test, or npm install there.");
+        }
+    }
+
     /// <summary>Starts the process.</summary>
     /// <param name="command">Says how a program is started with arguments; by default as usual, else for example in a network namespace.</param>
+    /// <param name="folder">A copy of <see cref="Folder"/>; null for that itself.</param>
     /// <exception cref="InvalidOperationException">The peer is not installed; <c>./test</c> installs it.</exception>
-    public static IrohPeer Start(Func<string, string[], ProcessStartInfo>? command = null)
+    public static IrohPeer Start(Func<string, string[], ProcessStartInfo>? command = null, string? folder = null)
     {
-        string folder = Path.Combine(RepositoryRoot(), "tests", "Iroh.Tests", "iroh-peer");
-        if (!Directory.Exists(Path.Combine(folder, "node_modules", "@number0", "iroh")))
-            throw new InvalidOperationException($"The real iroh is not installed in {folder}: run ./test, or npm install there.");
         ProcessStartInfo start = command is null ? new ProcessStartInfo("node", "peer.mjs") : command("node", ["peer.mjs"]);
-        start.WorkingDirectory = folder;
+        start.WorkingDirectory = folder ?? Folder;
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         return new IrohPeer(Process.Start(start)!);

@@ -45,7 +45,7 @@ const accepted = new Map();
 const streamPair = (bi) => keep({ send: bi.send, recv: bi.recv });
 
 const ops = {
-  // relays: [{url, authToken}], without QUIC address discovery; see online.
+  // relays: [{url, authToken, quicPort}], without quicPort no QUIC address discovery; see online.
   async bind({ seed, alpns, address, retry, relays }) {
     const builder = Endpoint.builder();
     presetMinimal(builder);
@@ -73,6 +73,7 @@ const ops = {
     const addr = get(endpoint).addr();
     return { relayUrl: addr.relayUrl(), ticket: EndpointTicket.fromAddr(addr).toString() };
   },
+  async directAddresses({ endpoint }) { return { directAddresses: get(endpoint).addr().directAddresses() }; },
   async parseTicket({ ticket }) {
     const addr = EndpointTicket.fromString(ticket).endpointAddr();
     return { endpointId: addr.id().toString(), directAddresses: addr.directAddresses(), relayUrl: addr.relayUrl(), again: EndpointTicket.fromAddr(addr).toString() };
