@@ -47,8 +47,8 @@ public sealed class QuicConnectOptions
 
     /// <summary>
     /// Has the last word about the certificate of <see cref="ServerName"/>, as in <see cref="SslClientAuthenticationOptions"/>; the sender
-    /// is the <see cref="QuicConnection"/>. Called on the thread pool while the handshake waits; what it throws is a refusal. Null, the
-    /// default: whatever error there is ends the handshake.
+    /// is the <see cref="QuicConnection"/>. Called on the thread pool while the handshake waits; what it throws is a refusal. The
+    /// certificates are disposed when it returns. Null, the default: whatever error there is ends the handshake.
     /// </summary>
     public RemoteCertificateValidationCallback? CertificateValidationCallback { get; init; }
 

@@ -17,7 +17,7 @@ public sealed class CertificateIdentity
     // With the message around it well below the 16 KiB that peers hold, and this library reads.
     private const int ChainBytesMax = 15_000;
 
-    // DSASignatureFormat and PSS are made by these; neither promises to serve several threads at once.
+    // Several handshakes sign with one key object, which does not promise to serve several threads at once.
     private readonly Lock _signing = new();
     private readonly ECDsa? _ecdsa;
     private readonly RSA? _rsa;
