@@ -97,7 +97,7 @@ public sealed partial class Connection : IDisposable
         // Inbound.
         var fates = new SentFrameFates(crypto, _streams, pending, spaces, _paths, _pathFrames, _punching);
         _acknowledgements = new Acknowledgements(_keys, _paths, spaces, filler, fates, _trace);
-        _opening = new PathOpening(setup, _state, _paths, _pathIds, _pathFrames, pathFactory, _events);
+        _opening = new PathOpening(setup, _state, _paths, _pathIds, _pathFrames, pathFactory, _punching, _events);
         _closing = new PathClosing(_paths, _pathIds, _pathFrames, _acknowledgements, _events, _endpointEvents);
         _silence = new SilentPaths(_paths, _acknowledgements, _events);
         _lifecycle = new Lifecycle(_state, _keys, _paths, idle, configuration.InitialRtt, _endpointEvents, _trace);

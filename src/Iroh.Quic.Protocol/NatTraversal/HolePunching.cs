@@ -44,6 +44,7 @@ internal sealed class HolePunching
     private readonly ReachOuts _reachOuts = new();
     private readonly PeerCandidateSet _peerCandidates;
     private readonly List<FourTuple> _opened = [];
+    private readonly Queue<(NetworkAddress Remote, TimeSpan RoundTripTime)> _measured = new();
     private NetworkAddress[] _local = [];
     private int _peerAddressesMax;
     private ulong _serverRound;
@@ -218,15 +219,15 @@ internal sealed class HolePunching
 
     /// <summary>A probe left.</summary>
     /// <param name="address">That of <see cref="TryPeekProbe"/>.</param>
-    /// <param name="challenge">The data of its PATH_CHALLENGE, random.</param>
+    /// <param name="probe">Its challenge and time.</param>
     /// <param name="length">Bytes of its datagram.</param>
-    public void OnProbeSent(FourTuple address, ulong challenge, int length)
+    public void OnProbeSent(FourTuple address, SentProbe probe, int length)
     {
         _budget.OnProbeSent(length);
         if (_round.TryPeek(out _))
-            _round.OnSent(address.Remote, challenge);
+            _round.OnSent(address.Remote, probe);
         else
-            _search.OnProbeSent(challenge);
+            _search.OnProbeSent(probe);
     }
 
     /// <summary>
@@ -239,19 +240,23 @@ internal sealed class HolePunching
     /// An answer with a challenge left; see <see cref="WantsChallengeInAnswer"/>. It is the first probe of several: the server, which has its
     /// answer, sends no more of its own, and what it answers to this one may be lost.
     /// </summary>
-    public void OnChallengeInAnswerSent(Instant now, FourTuple address, ulong challenge)
+    public void OnChallengeInAnswerSent(FourTuple address, SentProbe probe)
     {
-        if (_search.OnChallengeInAnswerSent(address, challenge))
+        if (_search.OnChallengeInAnswerSent(address, probe))
             return;
-        Try(now, address.Remote);
-        _round.OnSent(address.Remote, challenge);
+        Try(probe.At, address.Remote);
+        _round.OnSent(address.Remote, probe);
     }
 
     /// <summary>A PATH_RESPONSE arrived that no path has asked for. True if it answers a probe, from where that went.</summary>
     public bool OnResponse(Instant now, FourTuple address, ulong data)
     {
-        if (!IsActive || !(_round.OnResponse(address.Remote, data) || _search.OnResponse(now, address, data)))
+        if (!IsActive
+            || !(_round.OnResponse(address.Remote, data, out Instant sentAt) || _search.OnResponse(now, address, data, out sentAt)))
             return false;
+        if (_measured.Count == OpenedMax)
+            _measured.Dequeue();
+        _measured.Enqueue((address.Remote, now - sentAt));
         _events.Add(new ConnectionEvent(ConnectionEventKind.HolePunched, Address: address.Remote));
         if (_side == Side.Server || _opened.Contains(address))
             return true;
@@ -264,6 +269,18 @@ internal sealed class HolePunching
 
     /// <summary>How many holes there were: another number says that there is a new one.</summary>
     public int Holes { get; private set; }
+
+    /// <summary>How long a probe to this address and its answer took; null if none was answered lately.</summary>
+    public TimeSpan? RoundTripTimeTo(NetworkAddress remote)
+    {
+        foreach ((NetworkAddress address, TimeSpan time) in _measured)
+        {
+            if (address == remote)
+                return time;
+        }
+
+        return null;
+    }
 
     /// <summary>At a client: the addresses of the oldest hole for which a path has to be opened.</summary>
     public bool TryPeekOpened(out FourTuple address)

@@ -29,7 +29,7 @@ internal sealed class PortScan
     /// <summary>A search goes on for so long after it was asked for: several times the interval of PORT_SEARCH.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(500);
 
-    private readonly List<ulong> _challenges = [];
+    private readonly List<SentProbe> _probes = [];
     private NetworkAddress _host;
     private PortOrder _order;
     private Instant _lastTick;
@@ -48,7 +48,7 @@ internal sealed class PortScan
     /// <param name="random">Chooses the order of the ports.</param>
     public void Start(Instant now, NetworkAddress host, RandomSource random)
     {
-        _challenges.Clear();
+        _probes.Clear();
         _host = host;
         _order = new PortOrder(random);
         _owed = 0;
@@ -72,7 +72,7 @@ internal sealed class PortScan
     {
         if (now < NextTimeout)
             return;
-        int left = PortsMax - _challenges.Count;
+        int left = PortsMax - _probes.Count;
         if (left == 0 || now >= _end)
         {
             Stop();
@@ -88,24 +88,25 @@ internal sealed class PortScan
     /// <summary>Where the next probe goes. False if none is owed now.</summary>
     public bool TryPeek(out NetworkAddress address)
     {
-        address = _owed > 0 ? _host.WithPort(_order[_challenges.Count]) : default;
+        address = _owed > 0 ? _host.WithPort(_order[_probes.Count]) : default;
         return _owed > 0;
     }
 
     /// <summary>A probe left for the address of <see cref="TryPeek"/>.</summary>
-    /// <param name="challenge">The data of its PATH_CHALLENGE, random.</param>
-    public void OnSent(ulong challenge)
+    public void OnSent(SentProbe probe)
     {
-        _challenges.Add(challenge);
+        _probes.Add(probe);
         _owed--;
     }
 
     /// <summary>A PATH_RESPONSE arrived. True, and the search ends, if it answers a probe from where that went.</summary>
-    public bool OnResponse(NetworkAddress source, ulong data)
+    public bool OnResponse(NetworkAddress source, ulong data, out Instant sentAt)
     {
-        int index = _challenges.IndexOf(data);
+        sentAt = default;
+        int index = _probes.FindIndex(probe => probe.Challenge == data);
         if (index < 0 || _host.WithPort(_order[index]) != source)
             return false;
+        sentAt = _probes[index].At;
         Stop();
         return true;
     }

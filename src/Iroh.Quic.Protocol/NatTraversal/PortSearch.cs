@@ -123,11 +123,15 @@ internal sealed class PortSearch
     public void OnArrival(FourTuple address) => _sockets.OnArrival(address);
 
     /// <summary>An answer with a challenge in it left. False if not from one of the search's sockets.</summary>
-    public bool OnChallengeInAnswerSent(FourTuple address, ulong challenge) => _sockets.OnChallengeInAnswerSent(address, challenge);
+    public bool OnChallengeInAnswerSent(FourTuple address, SentProbe probe) => _sockets.OnChallengeInAnswerSent(address, probe);
 
     /// <summary>A PATH_RESPONSE arrived. True if it answers a probe of this room.</summary>
-    public bool OnResponse(Instant now, FourTuple address, ulong data) =>
-        _sockets.OnResponse(now, address, data) || _scan.OnResponse(address.Remote, data);
+    /// <param name="now">The present.</param>
+    /// <param name="address">Where it came from and to.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="sentAt">When the probe left.</param>
+    public bool OnResponse(Instant now, FourTuple address, ulong data, out Instant sentAt) =>
+        _sockets.OnResponse(now, address, data, out sentAt) || _scan.OnResponse(address.Remote, data, out sentAt);
 
     /// <summary>Where the next probe goes, and from which socket if not the usual one. False if none is owed now.</summary>
     public bool TryPeekProbe(out FourTuple address)
@@ -140,13 +144,12 @@ internal sealed class PortSearch
     }
 
     /// <summary>A probe left for the addresses of <see cref="TryPeekProbe"/>.</summary>
-    /// <param name="challenge">The data of its PATH_CHALLENGE, random.</param>
-    public void OnProbeSent(ulong challenge)
+    public void OnProbeSent(SentProbe probe)
     {
         if (_sockets.TryPeek(out _))
-            _sockets.OnSent(challenge);
+            _sockets.OnSent(probe);
         else
-            _scan.OnSent(challenge);
+            _scan.OnSent(probe);
     }
 
     /// <summary>Handles the timers that have expired.</summary>

@@ -93,22 +93,26 @@ internal sealed class ProbeRound
 
     /// <summary>A probe left.</summary>
     /// <param name="address">Where to.</param>
-    /// <param name="challenge">The data of its PATH_CHALLENGE, random.</param>
-    public void OnSent(NetworkAddress address, ulong challenge)
+    /// <param name="probe">Its challenge and time.</param>
+    public void OnSent(NetworkAddress address, SentProbe probe)
     {
         int index = IndexOf(address);
         if (index >= 0)
-            _targets[index].OnSent(challenge);
+            _targets[index].OnSent(probe);
     }
 
     /// <summary>
     /// A PATH_RESPONSE arrived. True if it answers a probe of this round and comes from the address that was probed; another one would mean
     /// that somebody answers for it.
     /// </summary>
-    public bool OnResponse(NetworkAddress source, ulong data)
+    /// <param name="source">Where it came from.</param>
+    /// <param name="data">Its data.</param>
+    /// <param name="sentAt">When the probe left.</param>
+    public bool OnResponse(NetworkAddress source, ulong data, out Instant sentAt)
     {
+        sentAt = default;
         int index = IndexOf(source);
-        if (index < 0 || !_targets[index].IsAnswer(data))
+        if (index < 0 || !_targets[index].IsAnswer(data, out sentAt))
             return false;
         _targets[index].Stop();
         return true;
@@ -150,7 +154,7 @@ internal sealed class ProbeRound
 
     private sealed class Target(NetworkAddress address)
     {
-        private readonly ulong[] _challenges = new ulong[TriesMax];
+        private readonly SentProbe[] _probes = new SentProbe[TriesMax];
         private int _sent;
         private int _retries = TriesMax - 1;
 
@@ -160,13 +164,24 @@ internal sealed class ProbeRound
 
         public bool HasRetries => _retries > 0;
 
-        public void OnSent(ulong challenge)
+        public void OnSent(SentProbe probe)
         {
             IsOwed = false;
-            _challenges[_sent++ % TriesMax] = challenge;
+            _probes[_sent++ % TriesMax] = probe;
         }
 
-        public bool IsAnswer(ulong data) => _challenges.AsSpan(0, Math.Min(_sent, TriesMax)).Contains(data);
+        public bool IsAnswer(ulong data, out Instant sentAt)
+        {
+            foreach (SentProbe probe in _probes.AsSpan(0, Math.Min(_sent, TriesMax)))
+            {
+                sentAt = probe.At;
+                if (probe.Challenge == data)
+                    return true;
+            }
+
+            sentAt = default;
+            return false;
+        }
 
         // A probe that could not leave in time is not owed twice.
         public void Retry()

@@ -28,11 +28,11 @@ internal sealed class SearchSockets
     /// <summary>The time for opening a path from the socket that was found.</summary>
     private static readonly TimeSpan OpeningTime = TimeSpan.FromSeconds(3);
 
-    /// <summary>Challenges that are remembered: one per socket, the repeats in the time there is, and some in answers to what has arrived.</summary>
-    private const int ChallengesMax = 2 * CountMax;
+    /// <summary>Probes that are remembered: one per socket, the repeats in the time there is, and some in answers to what has arrived.</summary>
+    private const int ProbesMax = 2 * CountMax;
 
     private readonly List<NetworkAddress> _sockets = [];
-    private readonly List<(FourTuple Address, ulong Data)> _challenges = [];
+    private readonly List<(FourTuple Address, SentProbe Probe)> _probes = [];
     private NetworkAddress _target;
     private Instant _deadline = Instant.Never;
     private Instant _nextRequest = Instant.Never;
@@ -81,12 +81,11 @@ internal sealed class SearchSockets
     }
 
     /// <summary>A probe left for the addresses of <see cref="TryPeek"/>.</summary>
-    /// <param name="challenge">The data of its PATH_CHALLENGE, random.</param>
-    public void OnSent(ulong challenge)
+    public void OnSent(SentProbe probe)
     {
         if (!TryPeek(out FourTuple address))
             return;
-        Remember(address, challenge);
+        Remember(address, probe);
         if (_owesRepeat)
             _owesRepeat = false;
         else
@@ -94,11 +93,11 @@ internal sealed class SearchSockets
     }
 
     /// <summary>An answer with a challenge in it left. False if not from one of the sockets.</summary>
-    public bool OnChallengeInAnswerSent(FourTuple address, ulong challenge)
+    public bool OnChallengeInAnswerSent(FourTuple address, SentProbe probe)
     {
         if (!_sockets.Contains(address.Local))
             return false;
-        Remember(address, challenge);
+        Remember(address, probe);
         return true;
     }
 
@@ -106,9 +105,11 @@ internal sealed class SearchSockets
     public void OnRequestSent() => OwesRequest = false;
 
     /// <summary>A PATH_RESPONSE arrived. True if it answers a probe of the socket it came to, from where that went.</summary>
-    public bool OnResponse(Instant now, FourTuple address, ulong data)
+    public bool OnResponse(Instant now, FourTuple address, ulong data, out Instant sentAt)
     {
-        if (!_challenges.Contains((address, data)))
+        int index = _probes.FindIndex(sent => sent.Probe.Challenge == data && sent.Address == address);
+        sentAt = index >= 0 ? _probes[index].Probe.At : default;
+        if (index < 0)
             return false;
         _found = address;
         Finish(now);
@@ -137,7 +138,7 @@ internal sealed class SearchSockets
         if (now >= _deadline)
         {
             _sockets.Clear();
-            _challenges.Clear();
+            _probes.Clear();
             OwesRequest = _owesRepeat = false;
             _deadline = _nextRequest = Instant.Never;
             return true;
@@ -161,9 +162,9 @@ internal sealed class SearchSockets
         _deadline = now + OpeningTime;
     }
 
-    private void Remember(FourTuple address, ulong challenge)
+    private void Remember(FourTuple address, SentProbe probe)
     {
-        if (_challenges.Count < ChallengesMax)
-            _challenges.Add((address, challenge));
+        if (_probes.Count < ProbesMax)
+            _probes.Add((address, probe));
     }
 }

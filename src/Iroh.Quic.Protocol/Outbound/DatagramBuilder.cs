@@ -164,7 +164,7 @@ internal sealed class DatagramBuilder
         _open.PayloadEnd += writer.Position;
         int length = _packets.Finish(datagram, _open, plan.Path, plan.Path.Space);
         _log.OnOffPathSent(now, plan, _open, length);
-        _punching.OnProbeSent(plan.Address, challenge, length);
+        _punching.OnProbeSent(plan.Address, new SentProbe(challenge, now), length);
         return new BuiltDatagram(length, false, false, IsOneRttOnly: false);
     }
 

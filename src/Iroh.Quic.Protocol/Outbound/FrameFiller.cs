@@ -207,7 +207,7 @@ internal sealed class FrameFiller
     public void WriteChallengeInAnswer(Instant now, ref WireWriter writer, SentFrameList frames, Path path, FourTuple address)
     {
         if (_punching.WantsChallengeInAnswer && writer.Remaining >= PathFrameLength && !_paths.HasValidated(address))
-            _punching.OnChallengeInAnswerSent(now, address, WriteProbe(ref writer, frames, path));
+            _punching.OnChallengeInAnswerSent(address, new SentProbe(WriteProbe(ref writer, frames, path), now));
     }
 
     private const int PathFrameLength = 9;

@@ -41,11 +41,12 @@ internal sealed class NetworkPathFactory
     /// <param name="address">Its addresses.</param>
     /// <param name="random">For its packet numbers.</param>
     /// <param name="same">A validated path with the same addresses, from which the new one is known to work as well.</param>
-    public Path CreatePath(Side side, PathEntry entry, FourTuple address, RandomSource random, Path? same)
+    /// <param name="probedRtt">How long the probe took by which the way was found, if it was.</param>
+    public Path CreatePath(Side side, PathEntry entry, FourTuple address, RandomSource random, Path? same, TimeSpan? probedRtt)
     {
         bool isValidated = same is not null;
         var amplification = new AmplificationLimit(isValidated || side == Side.Client, Path.MigratedDatagramMin);
-        PathRecovery recovery = CreateRecovery(0, same?.Current.Recovery.Rtt.Smoothed ?? _configuration.InitialRtt, amplification);
+        PathRecovery recovery = CreateRecovery(0, same?.Current.Recovery.Rtt.Smoothed ?? probedRtt ?? _configuration.InitialRtt, amplification);
         var space = new PacketNumberSpace(EncryptionLevel.Application, random);
         var loss = new LossDetector(side, space) { PeerMaxAckDelay = PeerMaxAckDelay };
         var path = new Path(entry.Id, new NetworkPath(address, recovery, isValidated), space, loss, entry.LocalIds, entry.RemoteIds);

@@ -10,6 +10,12 @@ internal sealed class PathMovement
     /// <summary>Validation ends after so many probe timeouts (RFC 9000 §8.2.4).</summary>
     private const int ValidationProbeTimeouts = 3;
 
+    /// <summary>
+    /// A new path gets at least so long, which is the same with the initial RTT of 333 ms: where a probe has measured a short one before,
+    /// challenges are repeated sooner, and have more tries.
+    /// </summary>
+    private static readonly TimeSpan OpeningTimeMin = TimeSpan.FromSeconds(3);
+
     /// <summary>The longest wait for the answer to a challenge, as for probes.</summary>
     private static readonly TimeSpan ChallengeIntervalMax = TimeSpan.FromSeconds(2);
 
@@ -53,8 +59,11 @@ internal sealed class PathMovement
     }
 
     /// <summary>Gives the validation of a path more time.</summary>
-    public static void Prolong(Instant now, Path path) =>
-        path.Timers[PathTimer.Validation] = now + (path.ProbeTimeout * ValidationProbeTimeouts);
+    public static void Prolong(Instant now, Path path)
+    {
+        TimeSpan time = path.ProbeTimeout * ValidationProbeTimeouts;
+        path.Timers[PathTimer.Validation] = now + (path.IsOpened || time > OpeningTimeMin ? time : OpeningTimeMin);
+    }
 
     /// <summary>The peer sends from another address now (RFC 9000 §9.3).</summary>
     /// <param name="now">The present.</param>

@@ -1,6 +1,7 @@
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Diagnostics;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Outbound;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Timers;
@@ -21,6 +22,7 @@ internal sealed class PathOpening
     private readonly PathIdSupply _supply;
     private readonly PathFrames _frames;
     private readonly NetworkPathFactory _factory;
+    private readonly HolePunching _punching;
     private readonly ConnectionEvents _events;
     private uint _nextId = 1;
     private bool _wasRefused;
@@ -35,8 +37,10 @@ internal sealed class PathOpening
         PathIdSupply supply,
         PathFrames frames,
         NetworkPathFactory factory,
+        HolePunching punching,
         ConnectionEvents events)
     {
+        _punching = punching;
         (_side, _random, _trace) = (setup.Side, setup.Random, setup.Trace);
         (_state, _paths, _supply, _frames, _factory, _events) = (state, paths, supply, frames, factory, events);
     }
@@ -91,7 +95,13 @@ internal sealed class PathOpening
     /// address that another path has; a client asks for such a path only when it doubts the other one.
     /// </summary>
     public Path Prepare(PathEntry entry, FourTuple address) =>
-        _factory.CreatePath(_side, entry, address, _random, _side == Side.Server ? FindValidated(address) : null);
+        _factory.CreatePath(
+            _side,
+            entry,
+            address,
+            _random,
+            _side == Side.Server ? FindValidated(address) : null,
+            _punching.RoundTripTimeTo(address.Remote));
 
     /// <summary>The path was validated for the first time.</summary>
     public void OnValidated(Instant now, Path path)

@@ -195,7 +195,7 @@ public class HolePunchingTests
     {
         HolePunching client = Create(Side.Client);
         Assert.True(client.WantsChallengeInAnswer);
-        client.OnChallengeInAnswerSent(Start, new FourTuple(A(1), B(5)), 77);
+        client.OnChallengeInAnswerSent(new FourTuple(A(1), B(5)), new SentProbe(77, Start));
         Assert.False(client.OnResponse(Start, new FourTuple(A(1), B(6)), 77));
         Assert.True(client.OnResponse(Start, new FourTuple(A(1), B(5)), 77));
         Assert.True(client.TryPeekOpened(out FourTuple opened));
@@ -207,7 +207,7 @@ public class HolePunchingTests
     public void The_challenge_in_an_answer_is_repeated_as_other_probes_are()
     {
         HolePunching client = Create(Side.Client);
-        client.OnChallengeInAnswerSent(Start, new FourTuple(A(1), B(5)), 77);
+        client.OnChallengeInAnswerSent(new FourTuple(A(1), B(5)), new SentProbe(77, Start));
         Assert.Empty(Probe(client)); // the answer was the first
         client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
         Assert.Equal([B(5)], Probe(client));
@@ -310,7 +310,7 @@ public class HolePunchingTests
         while (room.TryPeekProbe(out FourTuple address))
         {
             Assert.True(address.Local.IsUnspecified);
-            room.OnProbeSent(address, ++_challenge, ProbeLength);
+            room.OnProbeSent(address, new SentProbe(++_challenge, Start), ProbeLength);
             targets.Add(address.Remote);
         }
 

@@ -47,7 +47,7 @@ public class PortSearchTests
             {
                 Assert.True(tried.Add(address));
                 Assert.True(address.HasSameAddress(Hard));
-                scan.OnSent((ulong)tried.Count);
+                scan.OnSent(new SentProbe((ulong)tried.Count, Start));
             }
 
             Assert.True(tried.Count <= 1 + ((now - Start).TotalSeconds * PortScan.PortsPerSecond));
@@ -67,7 +67,7 @@ public class PortSearchTests
         {
             scan.HandleTimeout(scan.NextTimeout);
             for (; scan.TryPeek(out _); tried++)
-                scan.OnSent(1);
+                scan.OnSent(new SentProbe(1, Start));
         }
 
         Assert.InRange(tried, 400, 510);
@@ -80,13 +80,13 @@ public class PortSearchTests
         scan.Start(Start, Hard, new SeededRandomSource(1));
         scan.HandleTimeout(scan.NextTimeout);
         Assert.True(scan.TryPeek(out NetworkAddress first));
-        scan.OnSent(11);
+        scan.OnSent(new SentProbe(11, Start));
         Assert.True(scan.TryPeek(out NetworkAddress second));
-        scan.OnSent(22);
-        Assert.False(scan.OnResponse(first, 22));
-        Assert.False(scan.OnResponse(second, 33));
+        scan.OnSent(new SentProbe(22, Start));
+        Assert.False(scan.OnResponse(first, 22, out _));
+        Assert.False(scan.OnResponse(second, 33, out _));
         Assert.True(scan.IsScanning);
-        Assert.True(scan.OnResponse(second, 22));
+        Assert.True(scan.OnResponse(second, 22, out _));
         Assert.False(scan.IsScanning);
         Assert.False(scan.TryPeek(out _));
     }
@@ -99,7 +99,7 @@ public class PortSearchTests
         scan.HandleTimeout(Start + TimeSpan.FromMilliseconds(400));
         int owed = 0;
         for (; scan.TryPeek(out _); owed++)
-            scan.OnSent(1);
+            scan.OnSent(new SentProbe(1, Start));
         Assert.Equal(20, owed);
     }
 
@@ -115,7 +115,7 @@ public class PortSearchTests
         Assert.False(room.TryPeekProbe(out _));
         room.OpenSockets(Start, Sockets(256));
         var probed = new HashSet<FourTuple>();
-        for (; room.TryPeekProbe(out FourTuple address); room.OnProbeSent((ulong)probed.Count))
+        for (; room.TryPeekProbe(out FourTuple address); room.OnProbeSent(new SentProbe((ulong)probed.Count, Start)))
             probed.Add(address);
         Assert.Equal(256, probed.Count);
         Assert.True(probed.All(p => p.Remote == Easy));
@@ -200,14 +200,14 @@ public class PortSearchTests
         room.OnArrival(found);
         Assert.True(room.TryPeekProbe(out next));
         Assert.Equal(found, next);
-        room.OnProbeSent(77); // lost
+        room.OnProbeSent(new SentProbe(77, Start)); // lost
         room.HandleTimeout(room.NextTimeout, hasDirectPath: false);
         Assert.Equal(["PortSearch 1"], Frames(room, out _));
         Assert.True(room.TryPeekProbe(out next));
         Assert.Equal(found, next);
-        room.OnProbeSent(78);
-        Assert.False(room.OnResponse(Start, next with { Local = sockets[6] }, 78));
-        Assert.True(room.OnResponse(Start, next, 78));
+        room.OnProbeSent(new SentProbe(78, Start));
+        Assert.False(room.OnResponse(Start, next with { Local = sockets[6] }, 78, out _));
+        Assert.True(room.OnResponse(Start, next, 78, out _));
         Assert.False(room.TryPeekProbe(out _));
         while (room.NextTimeout != Instant.Never)
         {
@@ -394,13 +394,13 @@ public class PortSearchTests
             foreach (string _ in Frames(_hard, out List<SentFrame> _))
                 After(RelayDelay, () => _easy.OnSearch(_now, new PortSearchFrame(1)));
             ulong challenge;
-            for (; _hard.TryPeekProbe(out FourTuple address); _hard.OnProbeSent(challenge))
+            for (; _hard.TryPeekProbe(out FourTuple address); _hard.OnProbeSent(new SentProbe(challenge, Start)))
             {
                 challenge = _random.NextUInt64();
                 FromHard(address.Local, challenge, isResponse: false);
             }
 
-            for (; _easy.TryPeekProbe(out FourTuple address); _easy.OnProbeSent(challenge))
+            for (; _easy.TryPeekProbe(out FourTuple address); _easy.OnProbeSent(new SentProbe(challenge, Start)))
             {
                 challenge = _random.NextUInt64();
                 FromEasy(address.Remote.Port, challenge, isResponse: false);
@@ -427,7 +427,7 @@ public class PortSearchTests
                 if (!_easyHasSentTo.Contains(port))
                     return;
                 if (isResponse)
-                    _isFound |= _easy.OnResponse(_now, new FourTuple(default, Hard.WithPort(port)), data) && !_isHardClient;
+                    _isFound |= _easy.OnResponse(_now, new FourTuple(default, Hard.WithPort(port)), data, out _) && !_isHardClient;
                 else
                     FromEasy(port, data, isResponse: true);
             });
@@ -445,7 +445,7 @@ public class PortSearchTests
                 var address = new FourTuple(socket, Easy);
                 _hard.OnArrival(address);
                 if (isResponse)
-                    _isFound |= _hard.OnResponse(_now, address, data) && _isHardClient;
+                    _isFound |= _hard.OnResponse(_now, address, data, out _) && _isHardClient;
                 else
                     FromHard(socket, data, isResponse: true);
             });

@@ -39,26 +39,26 @@ public class ProbeRoundTests
     {
         _round.Add(Start, First);
         _round.Add(Start, Second);
-        _round.OnSent(First, 1);
-        _round.OnSent(Second, 2);
-        Assert.False(_round.OnResponse(First, 2));
-        Assert.False(_round.OnResponse(NetworkAddress.FromIPv4([192, 0, 2, 1], 1001), 1));
-        Assert.True(_round.OnResponse(First, 1));
+        _round.OnSent(First, new SentProbe(1, Start));
+        _round.OnSent(Second, new SentProbe(2, Start));
+        Assert.False(_round.OnResponse(First, 2, out _));
+        Assert.False(_round.OnResponse(NetworkAddress.FromIPv4([192, 0, 2, 1], 1001), 1, out _));
+        Assert.True(_round.OnResponse(First, 1, out _));
         _round.Begin();
         _round.Add(Start, Second);
-        _round.OnSent(Second, 3);
-        Assert.False(_round.OnResponse(Second, 2));
-        Assert.True(_round.OnResponse(Second, 3));
+        _round.OnSent(Second, new SentProbe(3, Start));
+        Assert.False(_round.OnResponse(Second, 2, out _));
+        Assert.True(_round.OnResponse(Second, 3, out _));
     }
 
     [Fact]
     public void An_answer_to_an_earlier_probe_of_the_round_counts_as_well()
     {
         _round.Add(Start, First);
-        _round.OnSent(First, 1);
+        _round.OnSent(First, new SentProbe(1, Start));
         _round.HandleTimeout(_round.NextTimeout);
-        _round.OnSent(First, 2);
-        Assert.True(_round.OnResponse(First, 1));
+        _round.OnSent(First, new SentProbe(2, Start));
+        Assert.True(_round.OnResponse(First, 1, out _));
     }
 
     [Fact]
@@ -66,9 +66,9 @@ public class ProbeRoundTests
     {
         _round.Add(Start, First);
         _round.Add(Start, Second);
-        _round.OnSent(First, 1);
-        _round.OnSent(Second, 2);
-        Assert.True(_round.OnResponse(First, 1));
+        _round.OnSent(First, new SentProbe(1, Start));
+        _round.OnSent(Second, new SentProbe(2, Start));
+        Assert.True(_round.OnResponse(First, 1, out _));
         _round.HandleTimeout(_round.NextTimeout);
         Assert.True(_round.TryPeek(out NetworkAddress address));
         Assert.Equal(Second, address);
@@ -119,7 +119,7 @@ public class ProbeRoundTests
         int count = 0;
         while (_round.TryPeek(out NetworkAddress address))
         {
-            _round.OnSent(address, ++_challenge);
+            _round.OnSent(address, new SentProbe(++_challenge, Start));
             count++;
         }
 
