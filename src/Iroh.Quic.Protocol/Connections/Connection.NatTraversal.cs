@@ -45,7 +45,7 @@ public sealed partial class Connection
     /// </summary>
     public void SetNatMapping(Instant now, NatMapping mapping)
     {
-        _punching.SetMapping(mapping);
+        _punching.SetMapping(now, mapping);
         UpdateTimers(now);
     }
 

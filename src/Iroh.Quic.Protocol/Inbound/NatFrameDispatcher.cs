@@ -28,7 +28,7 @@ internal sealed class NatFrameDispatcher
             case FrameType.ReachOutIPv4 or FrameType.ReachOutIPv6 when ReachOutFrame.TryRead(ref reader, type, out ReachOutFrame reachOut):
                 return _punching.OnReachOut(now, reachOut);
             case FrameType.NatMappingIPv4 or FrameType.NatMappingIPv6 when NatMappingFrame.TryRead(ref reader, type, out NatMappingFrame mapping):
-                return _punching.OnMapping(mapping);
+                return _punching.OnMapping(now, mapping);
             case FrameType.PortSearch when PortSearchFrame.TryRead(ref reader, type, out PortSearchFrame search):
                 return _punching.OnSearch(now, search);
             default:

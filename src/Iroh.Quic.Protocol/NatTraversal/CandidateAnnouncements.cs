@@ -21,19 +21,7 @@ internal sealed class CandidateAnnouncements
     private ulong _nextSequence;
 
     /// <summary>Whether something has to be sent.</summary>
-    public bool HasFrames
-    {
-        get
-        {
-            foreach (Entry entry in _entries)
-            {
-                if (entry.IsOwed)
-                    return true;
-            }
-
-            return false;
-        }
-    }
+    public bool HasFrames { get; private set; }
 
     /// <summary>How many addresses the client holds at most.</summary>
     public void SetLimit(int limit)
@@ -60,7 +48,7 @@ internal sealed class CandidateAnnouncements
             {
                 var remove = new RemoveAddressFrame(entry.Sequence);
                 if (writer.Remaining < remove.EncodedLength)
-                    return;
+                    break;
                 remove.Write(ref writer);
                 frames.Add(new SentFrame(SentFrameKind.RemoveAddress, false, 0, entry.Sequence, 0));
             }
@@ -68,13 +56,15 @@ internal sealed class CandidateAnnouncements
             {
                 var add = new AddAddressFrame(entry.Sequence, entry.Address);
                 if (writer.Remaining < add.EncodedLength)
-                    return;
+                    break;
                 add.Write(ref writer);
                 frames.Add(new SentFrame(SentFrameKind.AddAddress, false, 0, entry.Sequence, 0));
             }
 
             entry.OnSent();
         }
+
+        LookForFrames();
     }
 
     /// <summary>ADD_ADDRESS or REMOVE_ADDRESS was acknowledged.</summary>
@@ -92,6 +82,8 @@ internal sealed class CandidateAnnouncements
             _entries.RemoveAt(index);
             Update();
         }
+
+        LookForFrames();
     }
 
     /// <summary>ADD_ADDRESS or REMOVE_ADDRESS was lost.</summary>
@@ -104,6 +96,7 @@ internal sealed class CandidateAnnouncements
             _entries[index].OnAddSettled(isKnown: false);
         else
             _entries[index].OnRemoveLost();
+        LookForFrames();
     }
 
     private void Update()
@@ -118,11 +111,16 @@ internal sealed class CandidateAnnouncements
         foreach (NetworkAddress address in wanted)
         {
             if (_entries.Count >= _slots)
-                return;
+                break;
             if (!_entries.Exists(e => e.Address == address && !e.IsRemoving))
                 _entries.Add(new Entry(address, _nextSequence++));
         }
+
+        LookForFrames();
     }
+
+    // Asked for with every packet, so kept.
+    private void LookForFrames() => HasFrames = _entries.Exists(static entry => entry.IsOwed);
 
     private int IndexOf(ulong sequence) => _entries.FindIndex(e => e.Sequence == sequence);
 

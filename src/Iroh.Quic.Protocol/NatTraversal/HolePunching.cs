@@ -184,13 +184,13 @@ internal sealed class HolePunching
     }
 
     /// <inheritdoc cref="PortSearch.SetMapping"/>
-    public void SetMapping(NatMapping mapping) => _search.SetMapping(mapping);
+    public void SetMapping(Instant now, NatMapping mapping) => _search.SetMapping(now, mapping);
 
     /// <inheritdoc cref="PortSearch.OpenSockets"/>
     public void OpenSearchSockets(Instant now, ReadOnlySpan<NetworkAddress> sockets) => _search.OpenSockets(now, sockets);
 
     /// <inheritdoc cref="PortSearch.OnMapping"/>
-    public TransportError? OnMapping(in NatMappingFrame frame) => _search.OnMapping(frame);
+    public TransportError? OnMapping(Instant now, in NatMappingFrame frame) => _search.OnMapping(now, frame);
 
     /// <inheritdoc cref="PortSearch.OnSearch"/>
     public TransportError? OnSearch(Instant now, in PortSearchFrame frame) => _search.OnSearch(now, frame);
@@ -273,13 +273,10 @@ internal sealed class HolePunching
     /// <summary>How long a probe to this address and its answer took; null if none was answered lately.</summary>
     public TimeSpan? RoundTripTimeTo(NetworkAddress remote)
     {
+        TimeSpan? latest = null;
         foreach ((NetworkAddress address, TimeSpan time) in _measured)
-        {
-            if (address == remote)
-                return time;
-        }
-
-        return null;
+            latest = address == remote ? time : latest;
+        return latest;
     }
 
     /// <summary>At a client: the addresses of the oldest hole for which a path has to be opened.</summary>

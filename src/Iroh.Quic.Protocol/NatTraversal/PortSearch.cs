@@ -40,6 +40,8 @@ internal sealed class PortSearch
     private bool _owesMapping;
     private ulong _round;
     private ulong _peerRound;
+    private bool _isRoundScanned;
+    private bool _hasRoundBegun;
     private Instant _checkAt = Instant.Never;
     private Instant _nextSearch = new(long.MinValue);
     private Instant _nextScan = new(long.MinValue);
@@ -68,25 +70,27 @@ internal sealed class PortSearch
     public void Activate(bool isPeerWilling) => IsActive = _isWanted && isPeerWilling;
 
     /// <summary>How this end's NAT maps, from now on.</summary>
-    public void SetMapping(NatMapping mapping)
+    public void SetMapping(Instant now, NatMapping mapping)
     {
-        if (mapping == _own || !AddressRules.IsReachable(mapping.Address))
+        if (mapping == _own || !IsPublic(mapping.Address))
             return;
         _own = mapping;
+        CheckSoon(now);
         _mappingSequence++;
         _owesMapping = true;
     }
 
     /// <summary>NAT_MAPPING arrived.</summary>
     /// <returns>PROTOCOL_VIOLATION if searches were not negotiated.</returns>
-    public TransportError? OnMapping(in NatMappingFrame frame)
+    public TransportError? OnMapping(Instant now, in NatMappingFrame frame)
     {
         if (!IsActive)
             return NotNegotiated(frame.Address.IsIPv4 ? FrameType.NatMappingIPv4 : FrameType.NatMappingIPv6);
         if (frame.SequenceNumber <= _peerMappingSequence)
             return null;
         _peerMappingSequence = frame.SequenceNumber;
-        _peer = AddressRules.IsReachable(frame.Address) ? new NatMapping(frame.Address, frame.VariesByDestination) : null;
+        _peer = IsPublic(frame.Address) ? new NatMapping(frame.Address, frame.VariesByDestination) : null;
+        CheckSoon(now);
         return null;
     }
 
@@ -96,14 +100,20 @@ internal sealed class PortSearch
     {
         if (!IsActive)
             return NotNegotiated(FrameType.PortSearch);
-        if (frame.Round == _peerRound)
+        if (frame.Round < _peerRound)
+            return null;
+        if (frame.Round > _peerRound)
+        {
+            _peerRound = frame.Round;
+            _isRoundScanned = false;
+            _scan.Stop();
+        }
+
+        if (_isRoundScanned)
             _scan.OnAsked(now);
-        if (frame.Round <= _peerRound)
+        if (_isRoundScanned || now < _nextScan || !CanMeet(waiting: _peer, scanning: _own))
             return null;
-        _peerRound = frame.Round;
-        _scan.Stop();
-        if (now < _nextScan || !CanMeet(waiting: _peer, scanning: _own))
-            return null;
+        _isRoundScanned = true;
         _nextScan = now + ScanningPause;
         _scan.Start(now, _peer!.Value.Address, _random);
         return null;
@@ -112,8 +122,8 @@ internal sealed class PortSearch
     /// <summary>A round of probes has begun here: if it has no success, a search is worth thinking of.</summary>
     public void OnRound(Instant now)
     {
-        if (IsActive && !_sockets.IsBusy)
-            _checkAt = now + PatienceWithRound;
+        _hasRoundBegun = true;
+        CheckSoon(now);
     }
 
     /// <summary>The sockets of PortSearchSocketsWanted are there.</summary>
@@ -198,6 +208,16 @@ internal sealed class PortSearch
 
     /// <summary>A NAT_MAPPING was lost: repeated unless a later one has taken its place.</summary>
     public void OnMappingLost(in SentFrame frame) => _owesMapping |= frame.A == _mappingSequence;
+
+    // What is decided depends on both mappings, and a net report may take longer than the first rounds.
+    private void CheckSoon(Instant now)
+    {
+        if (IsActive && _hasRoundBegun && !_sockets.IsBusy && _checkAt == Instant.Never)
+            _checkAt = now + PatienceWithRound;
+    }
+
+    // The ports of the own host are nobody's to try.
+    private static bool IsPublic(NetworkAddress address) => AddressRules.IsReachable(address) && !AddressRules.IsLoopback(address);
 
     // One end's mapping varies and the other's does not, both of one family, and not behind the same NAT.
     private static bool CanMeet(NatMapping? waiting, NatMapping? scanning) =>

@@ -28,6 +28,7 @@ internal sealed class ProbeRound
     private readonly int _targetsMax;
     private readonly TimeSpan _interval;
     private int _attempt;
+    private int _owed;
 
     /// <summary>Creates a round without targets.</summary>
     /// <param name="targetsMax">How many addresses a round may try in all.</param>
@@ -51,7 +52,7 @@ internal sealed class ProbeRound
     public void Begin()
     {
         _targets.Clear();
-        _attempt = 0;
+        _attempt = _owed = 0;
         NextTimeout = Instant.Never;
     }
 
@@ -64,6 +65,7 @@ internal sealed class ProbeRound
         if (IsFull || Contains(address))
             return;
         _targets.Add(new Target(address));
+        _owed++;
         if (NextTimeout == Instant.Never)
             NextTimeout = now + Interval();
     }
@@ -72,23 +74,18 @@ internal sealed class ProbeRound
     public void Remove(NetworkAddress address)
     {
         int index = IndexOf(address);
-        if (index >= 0)
-            _targets[index].Stop();
+        if (index < 0)
+            return;
+        _targets[index].Stop();
+        Count();
     }
 
     /// <summary>The address that a probe is owed to, the one added first before others.</summary>
     public bool TryPeek(out NetworkAddress address)
     {
-        foreach (Target target in _targets)
-        {
-            if (!target.IsOwed)
-                continue;
-            address = target.Address;
-            return true;
-        }
-
-        address = default;
-        return false;
+        int index = _owed == 0 ? -1 : _targets.FindIndex(static target => target.IsOwed);
+        address = index >= 0 ? _targets[index].Address : default;
+        return index >= 0;
     }
 
     /// <summary>A probe left.</summary>
@@ -97,8 +94,10 @@ internal sealed class ProbeRound
     public void OnSent(NetworkAddress address, SentProbe probe)
     {
         int index = IndexOf(address);
-        if (index >= 0)
-            _targets[index].OnSent(probe);
+        if (index < 0)
+            return;
+        _targets[index].OnSent(probe);
+        Count();
     }
 
     /// <summary>
@@ -115,6 +114,8 @@ internal sealed class ProbeRound
         if (index < 0 || !_targets[index].IsAnswer(data, out sentAt))
             return false;
         _targets[index].Stop();
+        _targets[index].Forget();
+        Count();
         return true;
     }
 
@@ -131,6 +132,7 @@ internal sealed class ProbeRound
             isAnyLeft |= target.HasRetries;
         }
 
+        Count();
         NextTimeout = isAnyLeft ? now + Interval() : Instant.Never;
     }
 
@@ -140,6 +142,9 @@ internal sealed class ProbeRound
         TimeSpan interval = _interval * Math.Pow(2, Math.Max(_attempt - 1, 0));
         return interval < IntervalMax ? interval : IntervalMax;
     }
+
+    // Asked for with every packet, so kept.
+    private void Count() => _owed = _targets.Count(static target => target.IsOwed);
 
     private int IndexOf(NetworkAddress address)
     {
@@ -191,6 +196,9 @@ internal sealed class ProbeRound
             _retries--;
             IsOwed = true;
         }
+
+        // One answer is enough: no other means anything.
+        public void Forget() => _sent = 0;
 
         public void Stop() => (IsOwed, _retries) = (false, 0);
     }

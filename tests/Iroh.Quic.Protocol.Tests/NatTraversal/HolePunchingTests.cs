@@ -212,6 +212,7 @@ public class HolePunchingTests
         client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
         Assert.Equal([B(5)], Probe(client));
         Assert.True(client.OnResponse(Start, new FourTuple(A(1), B(5)), 77));
+        Assert.False(client.OnResponse(Start, new FourTuple(A(1), B(5)), 77)); // once is enough
         client.HandleTimeout(client.NextTimeout, hasDirectPath: false);
         Assert.Empty(Probe(client));
     }

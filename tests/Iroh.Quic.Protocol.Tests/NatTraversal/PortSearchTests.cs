@@ -150,6 +150,27 @@ public class PortSearchTests
     }
 
     [Fact]
+    public void A_mapping_that_is_known_only_after_the_round_has_begun_starts_the_search()
+    {
+        PortSearch room = Create(Hard, varies: true);
+        room.OnRound(Start);
+        room.HandleTimeout(room.NextTimeout, hasDirectPath: false);
+        Assert.Empty(Events());
+        Meet(room, Easy, varies: false);
+        room.HandleTimeout(room.NextTimeout, hasDirectPath: false);
+        Assert.Single(Events());
+    }
+
+    [Fact]
+    public void The_ports_of_the_own_host_are_not_searched()
+    {
+        PortSearch room = Create(Easy, varies: false);
+        Meet(room, NetworkAddress.FromIPv4([127, 0, 0, 1], 9), varies: true);
+        Assert.Null(room.OnSearch(Start, new PortSearchFrame(1)));
+        Assert.Equal(Instant.Never, room.NextTimeout);
+    }
+
+    [Fact]
     public void A_search_ends_in_time_whether_sockets_came_or_not_and_the_next_one_waits()
     {
         foreach (bool hasSockets in new[] { false, true })
@@ -222,12 +243,12 @@ public class PortSearchTests
     public void An_end_searches_only_when_it_knows_that_the_ends_fit_and_not_too_often()
     {
         PortSearch room = Create(Easy, varies: false);
-        Assert.Null(room.OnSearch(Start, new PortSearchFrame(1)));
+        Assert.Null(room.OnSearch(Start, new PortSearchFrame(2)));
         Assert.Equal(Instant.Never, room.NextTimeout); // where?
         Meet(room, Hard, varies: true);
         Assert.Null(room.OnSearch(Start, new PortSearchFrame(2)));
         Assert.NotEqual(Instant.Never, room.NextTimeout);
-        Assert.Null(room.OnSearch(Start, new PortSearchFrame(3))); // at once again
+        Assert.Null(room.OnSearch(Start, new PortSearchFrame(3))); // another one at once
         Assert.Equal(Instant.Never, room.NextTimeout);
         Assert.Null(room.OnSearch(Start + TimeSpan.FromSeconds(11), new PortSearchFrame(2))); // long ago
         Assert.Equal(Instant.Never, room.NextTimeout);
@@ -242,11 +263,11 @@ public class PortSearchTests
         {
             var room = new PortSearch(own, new SeededRandomSource(1), _events);
             room.Activate(peer);
-            room.SetMapping(new NatMapping(Hard, true));
+            room.SetMapping(Start, new NatMapping(Hard, true));
             room.OnRound(Start);
             Assert.False(room.HasFrames);
             Assert.Equal(Instant.Never, room.NextTimeout);
-            Assert.Equal(TransportErrorCode.ProtocolViolation, room.OnMapping(new NatMappingFrame(1, false, Easy))?.Code);
+            Assert.Equal(TransportErrorCode.ProtocolViolation, room.OnMapping(Start, new NatMappingFrame(1, false, Easy))?.Code);
             Assert.Equal(TransportErrorCode.ProtocolViolation, room.OnSearch(Start, new PortSearchFrame(1))?.Code);
         }
     }
@@ -256,16 +277,16 @@ public class PortSearchTests
     {
         PortSearch room = Create(Hard, varies: true);
         Assert.Equal(["NatMapping 1 True 9000"], Frames(room, out List<SentFrame> first));
-        room.SetMapping(new NatMapping(Hard, true));
+        room.SetMapping(Start, new NatMapping(Hard, true));
         Assert.False(room.HasFrames);
-        room.SetMapping(new NatMapping(Hard, false));
+        room.SetMapping(Start, new NatMapping(Hard, false));
         Assert.Equal(["NatMapping 2 False 9000"], Frames(room, out List<SentFrame> second));
         room.OnMappingLost(first[0]);
         Assert.False(room.HasFrames);
         room.OnMappingLost(second[0]);
         Assert.Equal(["NatMapping 2 False 9000"], Frames(room, out _));
-        Assert.Null(room.OnMapping(new NatMappingFrame(5, false, Easy)));
-        Assert.Null(room.OnMapping(new NatMappingFrame(4, true, Easy))); // overtaken
+        Assert.Null(room.OnMapping(Start, new NatMappingFrame(5, false, Easy)));
+        Assert.Null(room.OnMapping(Start, new NatMappingFrame(4, true, Easy))); // overtaken
     }
 
     [Fact]
@@ -296,14 +317,14 @@ public class PortSearchTests
     {
         var room = new PortSearch(isWanted: true, new SeededRandomSource(seed), events);
         room.Activate(isPeerWilling: true);
-        room.SetMapping(new NatMapping(address, varies));
+        room.SetMapping(Start, new NatMapping(address, varies));
         return room;
     }
 
     private static void Meet(PortSearch room, NetworkAddress address, bool varies)
     {
         Frames(room, out _);
-        Assert.Null(room.OnMapping(new NatMappingFrame(1, varies, address)));
+        Assert.Null(room.OnMapping(Start, new NatMappingFrame(1, varies, address)));
     }
 
     private static List<string> Frames(PortSearch room, out List<SentFrame> sent)
