@@ -1,5 +1,6 @@
 using Iroh.Quic.Driving;
 using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 
@@ -125,6 +126,15 @@ public sealed partial class QuicConnection
 
     /// <summary>Has both ends send probes to each other's candidates. See <see cref="Connection.StartHolePunching"/>.</summary>
     public bool StartHolePunching() => Command(core => core.StartHolePunching(MonotonicClock.Now));
+
+    /// <summary>
+    /// How this end's NAT maps its socket, as a net report found out; needed for port searches. See <see cref="Connection.SetNatMapping"/>.
+    /// </summary>
+    public void SetNatMapping(NatMapping mapping) => Command(core =>
+    {
+        core.SetNatMapping(MonotonicClock.Now, mapping);
+        return true;
+    });
 
     private bool Command(Func<Connection, bool> command)
     {

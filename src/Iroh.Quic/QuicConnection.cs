@@ -317,6 +317,14 @@ public sealed partial class QuicConnection : IAsyncDisposable
             case ConnectionEventKind.Closed:
                 OnClosed(QuicCloseReason.From(_driver.Core.CloseReason!, _driver.Core.IsPeerMismatch));
                 break;
+            case ConnectionEventKind.PortSearchSocketsWanted:
+                int wanted = (int)e.Code;
+                _ = Task.Run(() => _driver.OpenSearchSockets(wanted));
+                break;
+            case ConnectionEventKind.PortSearchEnded:
+                NetworkAddress found = e.Address;
+                _ = Task.Run(() => _driver.EndSearch(found));
+                break;
             case >= ConnectionEventKind.PeerCandidatesChanged and <= ConnectionEventKind.PathsAvailable:
                 OnPathEvent(e);
                 break;

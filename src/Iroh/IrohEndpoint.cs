@@ -11,6 +11,7 @@ using Iroh.Lookup;
 using Iroh.NetReport;
 using Iroh.Paths;
 using Iroh.Quic;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Relay.Client;
 using Iroh.Relays;
@@ -36,6 +37,7 @@ public sealed class IrohEndpoint : IAsyncDisposable
     private readonly ConcurrentDictionary<ConnectionPaths, bool> _paths = new();
     private readonly Lazy<Task> _disposal;
     private NetworkAddress[] _candidates = [];
+    private NatMapping? _mapping;
 
     private IrohEndpoint(IrohEndpointOptions options, EndpointSockets sockets)
     {
@@ -147,6 +149,8 @@ public sealed class IrohEndpoint : IAsyncDisposable
         _ = paths.Completion.ContinueWith(
             _ => _paths.TryRemove(paths, out bool _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         paths.SetCandidates(Volatile.Read(ref _candidates));
+        if (_mapping is { } mapping)
+            paths.SetNatMapping(mapping);
         return new IrohConnection(quic, paths, _relays?.Addresses);
     }
 
@@ -166,6 +170,14 @@ public sealed class IrohEndpoint : IAsyncDisposable
     {
         _address.SetReport(report);
         _home?.OnReport(report);
+        if (report is not { GlobalV4: { } global, MappingVariesByDestinationV4: { } varies })
+            return;
+        var mapping = new NatMapping(NetworkAddress.From(global), varies);
+        if (_mapping == mapping)
+            return;
+        _mapping = mapping;
+        foreach (ConnectionPaths paths in _paths.Keys)
+            paths.SetNatMapping(mapping);
     }
 
     private void OnNetworkChange(NetworkStateChange change)

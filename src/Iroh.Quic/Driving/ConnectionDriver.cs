@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net.Sockets;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Endpoint;
 using Iroh.Quic.Protocol.Primitives;
@@ -37,6 +38,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
     private readonly EndpointDriver _endpoint;
     private readonly ConnectionHandle _handle;
     private FirstFlight? _firstFlight;
+    private SearchSockets? _search;
     private int _transmitState;
     private bool _failed;
 
@@ -212,12 +214,14 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
         Connection.OnClosed(new QuicCloseReason(
             QuicCloseKind.TransportClosed, TransportErrorCode.InternalError, $"failure inside: {failure}"));
         _endpoint.Forget(_handle, this);
+        _search?.Dispose();
         Connection.OnDrained();
     }
 
     private void Send(in Transmit transmit, ReadOnlySpan<byte> payload)
     {
-        _endpoint.Send(transmit, payload);
+        if (Volatile.Read(ref _search) is not { } search || !search.TrySend(transmit, payload))
+            _endpoint.Send(transmit, payload);
         if (_firstFlight is null)
             return;
 
@@ -254,6 +258,41 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
             _endpoint.Send(transmit, payload);
     }
 
+    /// <summary>Opens sockets for a port search, and tells the core. Makes system calls: not to be called under the lock.</summary>
+    public void OpenSearchSockets(int count)
+    {
+        var search = new SearchSockets(this);
+        lock (Lock)
+        {
+            if (_failed || Core.Phase != ConnectionPhase.Established)
+                return;
+            _search?.Dispose();
+            Volatile.Write(ref _search, search);
+        }
+
+        // NATs of this kind are IPv4's: IPv6 has no need of them.
+        NetworkAddress[] opened = search.Open(count, AddressFamily.InterNetwork);
+        lock (Lock)
+        {
+            if (_failed)
+                return;
+            try
+            {
+                Core.OpenSearchSockets(MonotonicClock.Now, opened);
+                PassOnEvents();
+            }
+            catch (Exception failure)
+            {
+                Fail(failure);
+            }
+        }
+
+        Flush();
+    }
+
+    /// <summary>The port search is over; the socket with the address <paramref name="found"/>, if any, is a path's from now on.</summary>
+    public void EndSearch(NetworkAddress found) => Volatile.Read(ref _search)?.Keep(found);
+
     private void PassOnEndpointEvents()
     {
         while (Core.TryGetEndpointEvent(out EndpointEvent change))
@@ -262,6 +301,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
             if (change.Kind == EndpointEventKind.Drained)
             {
                 _endpoint.Forget(_handle, this);
+                _search?.Dispose();
                 Connection.OnDrained();
             }
         }
@@ -276,6 +316,7 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
                 return;
             _failed = true;
             Core.Dispose();
+            _search?.Dispose();
             Connection.OnDrained();
         }
     }

@@ -3,6 +3,7 @@ using Iroh.Base;
 using Iroh.Dialling;
 using Iroh.Quic;
 using Iroh.Quic.Protocol.Connections;
+using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 
@@ -52,6 +53,9 @@ internal sealed class ConnectionPaths
         _quic.SetLocalCandidates(candidates);
         Wake(PathNews.CandidatesChanged);
     }
+
+    /// <summary>How this endpoint's NAT maps its socket.</summary>
+    public void SetNatMapping(NatMapping mapping) => _quic.SetNatMapping(mapping);
 
     /// <summary>The machine's network has changed.</summary>
     /// <param name="recoverable">Whether a path with these addresses can still work. Must not block.</param>
