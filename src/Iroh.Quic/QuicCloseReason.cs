@@ -27,8 +27,8 @@ public enum QuicCloseKind
     VersionMismatch,
 
     /// <summary>
-    /// The cryptographic handshake failed at one end: no common protocol, a certificate that was refused, or a malformed message. The code
-    /// is 0x100 plus the TLS alert (RFC 9001 §4.8).
+    /// The cryptographic handshake failed at one end: another key than expected, a certificate that was refused, no common protocol, or a
+    /// malformed message. The code is 0x100 plus the TLS alert (RFC 9001 §4.8).
     /// </summary>
     HandshakeFailed,
 
