@@ -2,12 +2,13 @@ namespace Iroh.Relay.Server.Clients;
 
 /// <summary>
 /// What waits to be sent to one client, in order for each source and in turn between sources, by bytes (deficit round robin). When it is
-/// full, the source that has most in it loses its oldest packet, so that one that floods a client takes nothing from the others.
+/// full, the source that has most in it loses: its oldest packet to another's, or the one that it adds. So one that floods a client takes
+/// nothing from the others.
 /// Not thread-safe. The queue owns the packets in it.
 /// </summary>
 internal sealed class FairQueue
 {
-    /// <summary>Packets that wait at most: as iroh's relay has it, about 7 MB of full batches.</summary>
+    /// <summary>Packets that wait at most, as iroh's relay has it.</summary>
     public const int PacketsMax = 512;
 
     /// <summary>
