@@ -117,6 +117,19 @@ internal sealed class NetworkMonitor : IAsyncDisposable
         }
     }
 
+    // Interfaces may vanish while the system lists them; the next notice is on its way then.
+    private NetworkState ReadOr(NetworkState before)
+    {
+        try
+        {
+            return _read();
+        }
+        catch (NetworkInformationException)
+        {
+            return before;
+        }
+    }
+
     private async Task RunAsync()
     {
         try
@@ -131,7 +144,7 @@ internal sealed class NetworkMonitor : IAsyncDisposable
                 }
                 while (_notices.Reader.TryRead(out _) && ++silences < SilencesMax);
 
-                NetworkState before = Current, after = _read();
+                NetworkState before = Current, after = ReadOr(before);
                 bool wasAsleep = Interlocked.Exchange(ref _hasSlept, 0) == 1;
                 Volatile.Write(ref _current, after);
                 if (wasAsleep || !before.Equals(after))

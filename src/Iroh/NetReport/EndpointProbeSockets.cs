@@ -35,5 +35,10 @@ internal sealed class EndpointProbeSockets : IProbeSockets, IDatagramSink
     }
 
     /// <inheritdoc/>
-    public void OnDatagram(FourTuple path, ReadOnlySpan<byte> datagram) => Received?.Invoke(path.Remote.ToIPEndPoint(), datagram);
+    public void OnDatagram(FourTuple path, ReadOnlySpan<byte> datagram)
+    {
+        // What came over a relay is no answer to a probe.
+        if (!path.Remote.IsVirtual)
+            Received?.Invoke(path.Remote.ToIPEndPoint(), datagram);
+    }
 }

@@ -89,6 +89,11 @@ internal sealed class ReportRun : IDisposable
         {
             Tell(state => state.OnFailed(probe, Unanswered(probe, patience)));
         }
+        catch (Exception exception)
+        {
+            // One probe that fails in its own way is not to take the others with it.
+            Tell(state => state.OnFailed(probe, $"{probe.Relay!.Url} could not be asked: {exception.Message}"));
+        }
     }
 
     private async Task AskAsync(PlannedProbe probe, CancellationToken cancellationToken)
@@ -124,6 +129,11 @@ internal sealed class ReportRun : IDisposable
         }
         catch (OperationCanceledException)
         {
+        }
+        catch (Exception exception)
+        {
+            foreach (PlannedProbe probe in probes)
+                Tell(state => state.OnFailed(probe, $"STUN server {server} could not be asked: {exception.Message}"));
         }
     }
 

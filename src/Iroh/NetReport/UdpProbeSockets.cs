@@ -39,7 +39,7 @@ public sealed class UdpProbeSockets : IProbeSockets, IAsyncDisposable
             Socket? socket = null;
             try
             {
-                socket = new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+                socket = new Socket(address.AddressFamily, SocketType.Dgram, ProtocolType.Udp) { Blocking = false };
                 if (address.AddressFamily == AddressFamily.InterNetworkV6)
                     socket.DualMode = false;
                 socket.Bind(address);

@@ -6,7 +6,7 @@ namespace Iroh.PortMapping;
 /// <param name="Gateway">The gateway's address.</param>
 /// <param name="InternalPort">The UDP port of this machine.</param>
 /// <param name="SuggestedPort">The port that we would like outside: the one of last time, or the internal one.</param>
-/// <param name="Nonce">12 random bytes that stay the same as long as the mapping does (RFC 6887 §11.2).</param>
+/// <param name="Nonce">12 random bytes that stay the same for every request about this port (RFC 6887 §11.2).</param>
 internal sealed record MappingRequest(IPAddress Gateway, int InternalPort, int SuggestedPort, ReadOnlyMemory<byte> Nonce)
 {
     /// <summary>How long a mapping is asked for: RFC 6886 §3.3 recommends two hours.</summary>

@@ -23,8 +23,12 @@ internal sealed class PortMapper : IAsyncDisposable
     private readonly Channel<bool> _restarts = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TaskCompletionSource _tried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _loop;
+    // One for all: a gateway takes a request with another nonce for somebody else's (RFC 6887 §11.3) and refuses it while the lease lasts.
+    private readonly byte[] _nonce = RandomNumberGenerator.GetBytes(PcpMessage.NonceLength);
+
     private (IPortMappingProtocol Protocol, MappingRequest Request, MappedPort Port)? _held;
     private IPortMappingProtocol? _worked;
+    private bool _isAskedAnew;
     private string? _problem;
     private MappedPort? _current;
 
@@ -69,11 +73,9 @@ internal sealed class PortMapper : IAsyncDisposable
             {
                 await AskAsync().ConfigureAwait(false);
                 _tried.TrySetResult();
-                if (!await WaitAsync().ConfigureAwait(false))
-                    continue;
-                // Another network, perhaps another gateway: the mapping of the old one runs out by itself.
-                _held = null;
-                _schedule.Restart(_options.Time.Now());
+                _isAskedAnew = await WaitAsync().ConfigureAwait(false);
+                if (_isAskedAnew)
+                    _schedule.Restart(_options.Time.Now());
             }
         }
         catch (OperationCanceledException)
@@ -95,11 +97,10 @@ internal sealed class PortMapper : IAsyncDisposable
             return;
         }
 
+        // The mapping of another gateway runs out by itself.
         if (_held?.Request.Gateway is { } old && !old.Equals(gateway))
             _held = null;
-        MappingRequest request = _held is { } held
-            ? held.Request with { SuggestedPort = held.Port.External.Port }
-            : new MappingRequest(gateway, _options.InternalPort, _options.InternalPort, RandomNumberGenerator.GetBytes(PcpMessage.NonceLength));
+        var request = new MappingRequest(gateway, _options.InternalPort, _held?.Port.External.Port ?? _options.InternalPort, _nonce);
         var problems = new List<string>();
         foreach (IPortMappingProtocol protocol in InOrder())
         {
@@ -126,8 +127,8 @@ internal sealed class PortMapper : IAsyncDisposable
         }
     }
 
-    // While a mapping is held only its own protocol can renew it.
-    private IEnumerable<IPortMappingProtocol> InOrder() => _held is { } held
+    // While a mapping is held only its own protocol can renew it, unless everything may be different now.
+    private IEnumerable<IPortMappingProtocol> InOrder() => _held is { } held && !_isAskedAnew
         ? [held.Protocol]
         : _worked is null ? _protocols : [_worked, .. _protocols.Where(protocol => protocol != _worked)];
 

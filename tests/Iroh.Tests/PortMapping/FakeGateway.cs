@@ -52,6 +52,9 @@ internal sealed class FakeGateway : IAsyncDisposable
 
     public int Grants { get; private set; }
 
+    /// <summary>PCP only: the nonces that came.</summary>
+    public ConcurrentDictionary<string, bool> Nonces { get; } = [];
+
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
@@ -81,6 +84,7 @@ internal sealed class FakeGateway : IAsyncDisposable
     private byte[] Pcp(byte[] request)
     {
         int internalPort = (request[40] << 8) | request[41], external = (request[42] << 8) | request[43];
+        Nonces[Convert.ToHexString(request, 24, 12)] = true;
         bool isDelete = request[4..8].All(value => value == 0);
         byte[] answer = [.. request];
         answer[1] |= 0x80;

@@ -104,6 +104,18 @@ public sealed class PortMapperTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_change_of_the_network_asks_the_same_gateway_with_the_same_nonce()
+    {
+        _gateway.HasPcp = true;
+        await using PortMapper mapper = Start();
+        await NextAsync();
+        mapper.Restart();
+        await UntilAsync(() => _gateway.Grants == 2);
+        Assert.Single(_gateway.Nonces);
+        Assert.False(_changes.Reader.TryRead(out _));
+    }
+
+    [Fact]
     public async Task What_worked_once_is_asked_first()
     {
         _gateway.HasUpnp = true;

@@ -91,8 +91,9 @@ public class RealGatewayTests
         var granted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var mapper = new PortMapper(new PortMapperOptions { InternalPort = port, Protocols = [protocol] }, _ => granted.TrySetResult());
         // It takes a moment until the daemon listens.
-        for (var waited = Stopwatch.StartNew(); mapper.Current is null && waited.Elapsed < s_patience; mapper.Restart())
-            await Task.WhenAny(granted.Task, Task.Delay(TimeSpan.FromSeconds(2)));
+        var waited = Stopwatch.StartNew();
+        while (await Task.WhenAny(granted.Task, Task.Delay(TimeSpan.FromSeconds(2))) != granted.Task && waited.Elapsed < s_patience)
+            mapper.Restart();
         Assert.True(mapper.Current is not null, $"{protocol.Protocol}: {mapper.Problem}");
         return mapper;
     }

@@ -15,6 +15,6 @@ public sealed class NetworkExaminationOptions
     /// <summary>How relays are asked over HTTP.</summary>
     public NetReporterOptions Reporter { get; init; } = new();
 
-    /// <summary>No examination takes longer than this and what a report and the gateway need, whichever ends first. Default: 9 s.</summary>
+    /// <summary>How long the gateway is waited for, counted from the beginning; what is asked outside ends by itself within 5 s. Default: 9 s.</summary>
     public TimeSpan Limit { get; init; } = TimeSpan.FromSeconds(9);
 }
