@@ -21,8 +21,8 @@ internal sealed class PortScan
     /// <summary>Ports that are tried in a second: 40 kB/s, a search of 2.5 s at most.</summary>
     public const int PortsPerSecond = 1_000;
 
-    /// <summary>How many probes leave together after a timer was late or the budget was empty: what a cheap router's queue takes.</summary>
-    private const int BurstMax = 20;
+    /// <summary>How many probes leave together after a timer was late or the budget was empty: 2 kB, which no queue on the way minds.</summary>
+    private const int BurstMax = 50;
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(10);
 

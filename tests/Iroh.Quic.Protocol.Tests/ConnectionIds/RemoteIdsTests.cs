@@ -181,7 +181,7 @@ public class RemoteIdsTests
     [Fact]
     public void A_peer_with_ids_of_no_bytes_may_not_issue_any()
     {
-        var ids = new RemoteIds(PathId.Zero, Limit, default);
+        var ids = new RemoteIds(PathId.Zero, Limit, default(ConnectionId));
         AssertError(TransportErrorCode.ProtocolViolation, ids.OnNewConnectionId(Frame(1), out _));
     }
 

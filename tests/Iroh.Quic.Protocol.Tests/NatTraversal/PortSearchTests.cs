@@ -100,7 +100,7 @@ public class PortSearchTests
         int owed = 0;
         for (; scan.TryPeek(out _); owed++)
             scan.OnSent(new SentProbe(1, Start));
-        Assert.Equal(20, owed);
+        Assert.Equal(50, owed);
     }
 
     [Fact]
