@@ -19,6 +19,9 @@ public sealed class InternetLab : IAsyncDisposable
     /// <summary>The server's name: hosts find it by this whatever addresses they have.</summary>
     public const string ServerName = "server.lab";
 
+    /// <summary>The name of the server's second addresses.</summary>
+    public const string SecondServerName = "second.lab";
+
     private const string UplinkDevice = "eth0";
 
     private readonly string _name;
@@ -43,8 +46,11 @@ public sealed class InternetLab : IAsyncDisposable
     /// </summary>
     public LabHost Server { get; }
 
-    /// <summary>The server's second address in a family, to see whether a mapping depends on the destination.</summary>
+    /// <summary>The server's second IPv4 address, to see whether a mapping depends on the destination.</summary>
     public static IPAddress SecondServerAddress { get; } = PublicV4(2);
+
+    /// <summary>The server's second IPv6 address.</summary>
+    public static IPAddress SecondServerAddressV6 { get; } = PublicV6(2);
 
     /// <summary>A folder for what hosts write; it goes with the lab.</summary>
     public string Folder { get; }
@@ -198,7 +204,7 @@ public sealed class InternetLab : IAsyncDisposable
     {
         Directory.CreateDirectory(Folder);
         await File.WriteAllTextAsync(
-            Path.Combine(Folder, "hosts"), $"127.0.0.1 localhost\n::1 localhost\n{Server.Address} {ServerName}\n{Server.AddressV6} {ServerName}\n").ConfigureAwait(false);
+            Path.Combine(Folder, "hosts"), $"127.0.0.1 localhost\n::1 localhost\n{Server.Address} {ServerName}\n{Server.AddressV6} {ServerName}\n{SecondServerAddress} {SecondServerName}\n{SecondServerAddressV6} {SecondServerName}\n").ConfigureAwait(false);
         await AddNamespaceAsync("segment").ConfigureAwait(false);
         // Its address is everybody's gateway, and it forwards nothing: what is not on the segment is sent to nowhere, without a word.
         await ConfigureAsync(
@@ -206,7 +212,7 @@ public sealed class InternetLab : IAsyncDisposable
         await AddNamespaceAsync("server").ConfigureAwait(false);
         var near = new LabEnd(Server.Namespace, UplinkDevice);
         await PlugIntoSegmentAsync(near, Server.Address, Server.AddressV6, null).ConfigureAwait(false);
-        await ConfigureAsync(Server.Namespace, $"address add {SecondServerAddress}/24 dev {UplinkDevice}\n").ConfigureAwait(false);
+        await ConfigureAsync(Server.Namespace, $"address add {SecondServerAddress}/24 dev {UplinkDevice}\naddress add {SecondServerAddressV6}/64 dev {UplinkDevice} nodad\n").ConfigureAwait(false);
         await SetRulesAsync(
             Server.Namespace, "table inet count {\ncounter arrived { }\nchain in {\ntype filter hook input priority 0\niifname \"eth0\" meta l4proto tcp counter name arrived\n}\n}\n").ConfigureAwait(false);
     }

@@ -15,8 +15,8 @@ namespace Blixard.Testing.NatLab;
 public sealed record NatOutcome(NatKind Listener, NatKind Dialler, bool IsDirect, TimeSpan? ToDirect, long RelayBytes, string? Problem);
 
 /// <summary>
-/// A relay on a lab's server, and a listening endpoint that others meet: <c>relay serve</c>, <c>net listen</c> and <c>net ping</c> as
-/// processes. One owner.
+/// A relay and a STUN server on a lab's server, and a listening endpoint that others meet: <c>relay serve</c>, <c>net listen</c> and
+/// <c>net ping</c> as processes. One owner.
 /// </summary>
 public sealed class NatMeeting : IAsyncDisposable
 {
@@ -30,20 +30,32 @@ public sealed class NatMeeting : IAsyncDisposable
 
     private readonly InternetLab _lab;
     private readonly string _program;
+    private readonly LabStunServer _stun;
     private LabProgram _relay;
     private LabProgram? _listener;
     private NatKind _listenerKind;
     private string _ticket = "";
 
-    private NatMeeting(InternetLab lab, string program, LabProgram relay) => (_lab, _program, _relay) = (lab, program, relay);
+    private NatMeeting(InternetLab lab, string program, LabStunServer stun, LabProgram relay) =>
+        (_lab, _program, _stun, _relay) = (lab, program, stun, relay);
 
     /// <summary>The relay's URL, by the server's name: it holds for hosts of either family.</summary>
     public static string RelayUrl { get; } = string.Create(CultureInfo.InvariantCulture, $"http://{InternetLab.ServerName}:{RelayPort}");
 
+    /// <summary>
+    /// How endpoints are told of the servers. What the gateways are behind is not asked for a port: none would give one.
+    /// </summary>
+    public static IReadOnlyList<string> EndpointOptions { get; } =
+    [
+        "--relay", RelayUrl, "--no-port-mapping",
+        "--stun", string.Create(CultureInfo.InvariantCulture, $"{InternetLab.ServerName}:{LabStunServer.Port}"),
+        "--stun", string.Create(CultureInfo.InvariantCulture, $"{InternetLab.SecondServerName}:{LabStunServer.Port}"),
+    ];
+
     /// <summary>The listening endpoint; it was started.</summary>
     public LabProgram Listener => _listener ?? throw new LabException("no endpoint listens");
 
-    /// <summary>Starts the relay.</summary>
+    /// <summary>Starts the servers.</summary>
     /// <param name="lab">The lab; it is not owned.</param>
     /// <param name="program">The path of blixard.dll.</param>
     public static async Task<NatMeeting> StartAsync(InternetLab lab, string program)
@@ -52,7 +64,7 @@ public sealed class NatMeeting : IAsyncDisposable
         try
         {
             await relay.UntilEventAsync("listening").ConfigureAwait(false);
-            return new NatMeeting(lab, program, relay);
+            return new NatMeeting(lab, program, await LabStunServer.StartAsync(lab).ConfigureAwait(false), relay);
         }
         catch
         {
@@ -67,7 +79,7 @@ public sealed class NatMeeting : IAsyncDisposable
         if (_listener is not null)
             await _listener.DisposeAsync().ConfigureAwait(false);
         _listenerKind = kind;
-        _listener = LabProgram.Start(_lab, host, _program, ["net", "listen", "--alpn", Protocol, "--echo", "--relay", RelayUrl]);
+        _listener = LabProgram.Start(_lab, host, _program, ["net", "listen", "--alpn", Protocol, "--echo", .. EndpointOptions]);
         _ticket = (await _listener.UntilEventAsync("listening").ConfigureAwait(false))["ticket"]!.GetValue<string>();
     }
 
@@ -76,7 +88,7 @@ public sealed class NatMeeting : IAsyncDisposable
     {
         long bytes = await _lab.CountServerBytesAsync().ConfigureAwait(false);
         long start = Stopwatch.GetTimestamp();
-        await using LabProgram dialler = LabProgram.Start(_lab, host, _program, ["net", "ping", _ticket, "--relay", RelayUrl]);
+        await using LabProgram dialler = LabProgram.Start(_lab, host, _program, ["net", "ping", _ticket, .. EndpointOptions]);
         LabEvent? first = await dialler.TryUntilAsync(IsPing, LabNode.Patience).ConfigureAwait(false);
         LabEvent? direct = null;
         string? problem = null;
@@ -97,7 +109,7 @@ public sealed class NatMeeting : IAsyncDisposable
 
     /// <summary>Dials the listening endpoint from a host and sends a file, which comes back.</summary>
     public LabProgram SendFile(LabHost host, string file) => LabProgram.Start(
-        _lab, host, _program, ["net", "connect", _ticket, "--alpn", Protocol, "--send", file, "--relay", RelayUrl]);
+        _lab, host, _program, ["net", "connect", _ticket, "--alpn", Protocol, "--send", file, .. EndpointOptions]);
 
     /// <summary>Kills the relay by SIGKILL.</summary>
     public Task KillRelayAsync() => _relay.KillAsync();
@@ -119,6 +131,7 @@ public sealed class NatMeeting : IAsyncDisposable
         if (_listener is not null)
             await _listener.DisposeAsync().ConfigureAwait(false);
         await _relay.DisposeAsync().ConfigureAwait(false);
+        await _stun.DisposeAsync().ConfigureAwait(false);
     }
 
     private static bool IsPing(LabEvent seen) => seen.Item.ContainsKey("seq");

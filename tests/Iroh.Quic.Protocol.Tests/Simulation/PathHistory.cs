@@ -335,7 +335,7 @@ public sealed class PathHistory
             CloseSearchSockets(end, EndpointOf(end));
 
         // As any application would that wants to keep the connection.
-        if (e.Kind == ConnectionEventKind.PathClosed && end.Connection is { Side: Side.Client, PathCount: 0, CloseReason: null })
+        if (e.Kind is ConnectionEventKind.PathClosed or ConnectionEventKind.PathsAvailable && end.Connection is { Side: Side.Client, PathCount: 0, CloseReason: null })
             OpenAnchor();
     }
 
