@@ -23,7 +23,9 @@ public class PathHistoryTests
     public void Whatever_becomes_of_paths_in_many_more_histories_data_arrives_whole(ulong part) => Run(part * 1_000_000, SeedsOfLongPart);
 
     [Theory]
+    [InlineData(1444)] // that no path was left was told on a way that the peer had left
     [InlineData(2250)] // the only way left was dark while it was validated, and given up
+    [InlineData(110910)] // ids for another path came only after all were given up
     public void A_history_that_once_failed_goes_well(ulong seed) => Run(seed, 1);
 
     private static void Run(ulong first, ulong count)
