@@ -1,5 +1,6 @@
 using System.Net;
 using Iroh.NetReport.Stun;
+using Iroh.Tests.NetReport.Support;
 
 namespace Iroh.Tests.NetReport;
 

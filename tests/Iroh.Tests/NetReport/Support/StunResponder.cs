@@ -1,6 +1,7 @@
 using System.Net;
+using Iroh.NetReport.Stun;
 
-namespace Iroh.NetReport.Stun;
+namespace Iroh.Tests.NetReport.Support;
 
 /// <summary>Answers binding requests: what a STUN server is, without its socket.</summary>
 internal static class StunResponder
