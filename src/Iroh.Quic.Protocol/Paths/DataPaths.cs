@@ -84,11 +84,13 @@ internal static class DataPaths
         };
     }
 
-    // Where nothing works or is to be used, the newest path is where the peer was last.
+    // Where nothing works or is to be used, the newest path is where the peer was last; of paths that are being validated, one that has
+    // been probed in vain less often than others.
     private static bool IsBetter(Tier tier, Path path, Path? than) => tier switch
     {
         Tier.Backup or Tier.SilentBackup => path.Current.Recovery.Rtt.Smoothed < than?.Current.Recovery.Rtt.Smoothed,
-        Tier.NotOpened or Tier.Abandoned => true,
+        Tier.NotOpened => than is null || path.Loss.ProbeTimeout.Count <= than.Loss.ProbeTimeout.Count,
+        Tier.Abandoned => true,
         _ => false,
     };
 }
