@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net.Sockets;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Endpoint;
+using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
 
 namespace Iroh.Quic.Driving;
@@ -290,8 +291,26 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
         Flush();
     }
 
-    /// <summary>The port search is over; the socket with the address <paramref name="found"/>, if any, is a path's from now on.</summary>
-    public void EndSearch(NetworkAddress found) => Volatile.Read(ref _search)?.Keep(found);
+    /// <summary>
+    /// The port search is over. The sockets that paths use stay, and the last one at which the peer has arrived, <paramref name="found"/>:
+    /// it may have arrived at several, and opened its path to any.
+    /// </summary>
+    public void EndSearch(NetworkAddress found)
+    {
+        if (Volatile.Read(ref _search) is not { } search)
+            return;
+        HashSet<NetworkAddress> used = [found];
+        lock (Lock)
+        {
+            if (_failed)
+                return;
+            var paths = new PathSnapshot[Core.PathCount];
+            foreach (PathSnapshot path in paths.AsSpan(0, Core.CopyPaths(paths)))
+                used.Add(path.Address.Local);
+        }
+
+        search.Keep(used);
+    }
 
     private void PassOnEndpointEvents()
     {

@@ -8,9 +8,9 @@ namespace Iroh.Quic.Driving;
 
 /// <summary>
 /// The extra UDP sockets of one connection's port search: behind a NAT that maps by destination each is one more chance that the peer finds
-/// a port that leads here. All are closed when the search ends, but the one that the peer has found. May be used from any thread.
+/// a port that leads here. All are closed when the search ends, but those that paths use. May be used from any thread.
 /// </summary>
-/// <remarks>Hundreds of sockets for some seconds, and then one at most: so they are waited for by the thread pool, not by a thread each.</remarks>
+/// <remarks>Hundreds of sockets for some seconds, and then hardly more than one: so they are waited for by the thread pool, not by a thread each.</remarks>
 internal sealed class SearchSockets : IDisposable
 {
     private const int DatagramMax = 65_535;
@@ -75,12 +75,12 @@ internal sealed class SearchSockets : IDisposable
         return true;
     }
 
-    /// <summary>The search is over: closes all sockets but the one with this local address, if any.</summary>
-    public void Keep(NetworkAddress found)
+    /// <summary>The search is over: closes all sockets but those with these local addresses.</summary>
+    public void Keep(HashSet<NetworkAddress> used)
     {
         foreach ((NetworkAddress address, Socket socket) in _sockets)
         {
-            if (address != found && _sockets.TryRemove(address, out _))
+            if (!used.Contains(address) && _sockets.TryRemove(address, out _))
                 socket.Dispose();
         }
     }
@@ -89,7 +89,7 @@ internal sealed class SearchSockets : IDisposable
     public void Dispose()
     {
         _isDisposed = true;
-        Keep(default);
+        Keep([]);
     }
 
     private async Task ReceiveAsync(Socket socket, NetworkAddress local)
