@@ -97,4 +97,35 @@ public class SentPacketsTests
         Assert.Equal([frames[0], frames[3]], copied.Frames.ToArray());
         Assert.Equal(5, sent.Outstanding);
     }
+
+    [Fact]
+    public void Probes_pass_by_packets_that_only_asked_for_a_sign_of_life()
+    {
+        SentPackets sent = new();
+        var ids = new SentFrame(SentFrameKind.NewConnectionId, false, 1, 0, 0);
+        sent.Record(new SentPacket(new(0), Start, 1200, 0, Eliciting), [new SentFrame(SentFrameKind.PathChallenge, false, 1, 0, 0)]);
+        sent.Record(new SentPacket(new(1), Start, 30, 0, Eliciting), [new SentFrame(SentFrameKind.Ping, false, 0, 0, 0)]);
+        sent.Record(new SentPacket(new(2), Start, 900, 0, Eliciting), [new SentFrame(SentFrameKind.Ack, false, 2, 7, 1), ids]);
+        SentFrameList copied = new();
+        Assert.Equal(1, sent.CopyOldestFrames(2, copied));
+        Assert.Equal(ids, copied.Frames[1]);
+    }
+
+    [Fact]
+    public void Packets_with_data_are_counted_from_when_there_were_none()
+    {
+        SentPackets sent = new();
+        sent.Record(new SentPacket(new(0), Start, 30, 0, Eliciting), []);
+        Assert.Equal(0, sent.DataOutstanding);
+        Instant first = Start + TimeSpan.FromSeconds(1);
+        sent.Record(new SentPacket(new(1), first, 900, 0, Eliciting | SentPacketFlags.Data), []);
+        sent.Record(new SentPacket(new(2), first + TimeSpan.FromSeconds(1), 900, 0, Eliciting | SentPacketFlags.Data), []);
+        Assert.Equal((2, first), (sent.DataOutstanding, sent.DataOutstandingSince));
+        sent.MarkAcknowledged(1);
+        sent.MarkLost(2);
+        Assert.Equal(0, sent.DataOutstanding);
+        Instant later = first + TimeSpan.FromSeconds(9);
+        sent.Record(new SentPacket(new(3), later, 900, 0, Eliciting | SentPacketFlags.Data), []);
+        Assert.Equal((1, later), (sent.DataOutstanding, sent.DataOutstandingSince));
+    }
 }
