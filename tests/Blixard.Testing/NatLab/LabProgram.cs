@@ -25,7 +25,7 @@ public sealed class LabProgram : IAsyncDisposable
     public int ProcessId => _process.Id;
 
     /// <summary>The last lines of what it printed, for messages.</summary>
-    public string Tail => $"--- {_what} printed:\n{_output.Tail}";
+    public string Tail => $"--- {_what} {(_process.HasExited ? $"ended with {_process.ExitCode} and " : "")}printed:\n{_output.Tail}";
 
     /// <summary>Starts a command.</summary>
     /// <param name="lab">The lab.</param>
