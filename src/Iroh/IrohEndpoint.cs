@@ -54,7 +54,7 @@ public sealed class IrohEndpoint : IAsyncDisposable
         if (_relays is not null)
         {
             _home = new HomeRelay(_relays.Pool, [.. options.Relays.Select(relay => relay.Url)], _address.SetRelay, TimeProvider.System);
-            _relays.Attach(_quic, _home.OnStatus);
+            _relays.Attach(_quic, OnRelayStatus, OnPeerGone);
         }
 
         _outlook = new NetworkOutlook(options, _quic, sockets.Probes, () => _monitor.Current, OnReport, _address.SetMapped);
@@ -144,7 +144,9 @@ public sealed class IrohEndpoint : IAsyncDisposable
         var remote = EndpointId.FromBytes(quic.PeerPublicKey.Span);
         if (_relays is not null && _relays.Addresses.TryFind(quic.RemoteAddress, out RelayedEndpoint? relayed))
             _remotes.Add(remote, [TransportAddress.Relay(relayed.Relay)]);
-        var paths = new ConnectionPaths(quic, remote, _remotes, _relays?.Addresses, TimeProvider.System);
+        var paths = new ConnectionPaths(
+            quic, remote, _remotes, _relays, [.. _options.Relays.Select(relay => relay.Url)],
+            limit => _dialler.LookUpAsync(remote, limit), TimeProvider.System);
         _paths.TryAdd(paths, true);
         _ = paths.Completion.ContinueWith(
             _ => _paths.TryRemove(paths, out bool _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -164,6 +166,19 @@ public sealed class IrohEndpoint : IAsyncDisposable
         // Services hand the record over to their own work at once; what goes wrong there is theirs to tell.
         if (_lookups.Services.Count > 0)
             _ = _lookups.PublishAsync(new EndpointRecord(address, _options.UserData)).AsTask();
+    }
+
+    private void OnRelayStatus(RelayClientStatus status)
+    {
+        _home?.OnStatus(status);
+        foreach (ConnectionPaths paths in _paths.Keys)
+            paths.OnRelayNews();
+    }
+
+    private void OnPeerGone(EndpointId peer)
+    {
+        foreach (ConnectionPaths paths in _paths.Keys.Where(paths => paths.Remote == peer))
+            paths.OnRelayNews();
     }
 
     private void OnReport(NetReportResult report)

@@ -77,6 +77,15 @@ internal sealed class Dialler
         }
     }
 
+    /// <summary>Looks an endpoint up again, for a connection whose ways are all lost; what is found goes into the book. Never fails.</summary>
+    /// <param name="id">Who has moved.</param>
+    /// <param name="limit">How long it may take.</param>
+    public async Task LookUpAsync(EndpointId id, TimeSpan limit)
+    {
+        using var stopping = new CancellationTokenSource(limit);
+        await new Search(_lookups, _remotes, id, stopping.Token).Completion.ConfigureAwait(false);
+    }
+
     private async Task<QuicConnection> DialAsync(
         EndpointId id, string protocol, NetworkAddress[] targets, Search search, HashSet<NetworkAddress> strangers,
         CancellationToken cancellationToken)

@@ -6,6 +6,7 @@ using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Paths;
 using Iroh.Quic.Protocol.Primitives;
+using Iroh.Relays;
 
 namespace Iroh.Paths;
 
@@ -15,13 +16,19 @@ namespace Iroh.Paths;
 /// </summary>
 internal sealed class ConnectionPaths
 {
+    // As long as a look-up usually takes with retries, and time for what it found to be tried.
+    private static readonly TimeSpan s_lookUpEvery = TimeSpan.FromSeconds(3);
+
     private readonly QuicConnection _quic;
     private readonly EndpointId _remote;
     private readonly RemoteBook _remotes;
-    private readonly RelayAddressBook? _relays;
+    private readonly RelayTransport? _relays;
+    private readonly IReadOnlyList<RelayUrl> _ownRelays;
+    private readonly Func<TimeSpan, Task> _lookUp;
     private readonly TimeProvider _time;
     private readonly PathPolicy _policy;
     private readonly Channel<bool> _wakes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private Task _looking = Task.CompletedTask;
     private NetworkAddress[] _candidates = [];
     private int _news;
     private volatile bool _hasEnded;
@@ -32,10 +39,14 @@ internal sealed class ConnectionPaths
     /// <param name="remote">The peer.</param>
     /// <param name="remotes">What is known of peers' relays.</param>
     /// <param name="relays">Null if relays are not to be used.</param>
+    /// <param name="ownRelays">Where to look for a peer whose relay is gone: those of one fleet mostly share theirs.</param>
+    /// <param name="lookUp">Looks the peer up within a time, into <paramref name="remotes"/>; never fails.</param>
     /// <param name="time">The clock.</param>
-    public ConnectionPaths(QuicConnection quic, EndpointId remote, RemoteBook remotes, RelayAddressBook? relays, TimeProvider time)
+    public ConnectionPaths(
+        QuicConnection quic, EndpointId remote, RemoteBook remotes, RelayTransport? relays, IReadOnlyList<RelayUrl> ownRelays,
+        Func<TimeSpan, Task> lookUp, TimeProvider time)
     {
-        (_quic, _remote, _remotes, _relays, _time) = (quic, remote, remotes, relays, time);
+        (_quic, _remote, _remotes, _relays, _ownRelays, _lookUp, _time) = (quic, remote, remotes, relays, ownRelays, lookUp, time);
         _policy = new PathPolicy(quic.IsClient);
         Completion = Task.Run(RunAsync);
     }
@@ -53,6 +64,12 @@ internal sealed class ConnectionPaths
         _quic.SetLocalCandidates(candidates);
         Wake(PathNews.CandidatesChanged);
     }
+
+    /// <summary>The peer.</summary>
+    public EndpointId Remote => _remote;
+
+    /// <summary>A relay's connection came, went, or lost the peer: looks at the paths.</summary>
+    public void OnRelayNews() => Wake(PathNews.None);
 
     /// <summary>How this endpoint's NAT maps its socket.</summary>
     public void SetNatMapping(NatMapping mapping) => _quic.SetNatMapping(mapping);
@@ -136,15 +153,20 @@ internal sealed class ConnectionPaths
         for (int i = 0; i < views.Length; i++)
         {
             PathSnapshot path = paths[i];
-            views[i] = new PathView(
-                path.Id, path.Address.Remote, path.SmoothedRtt, path.IsValidated, path.IsSilent, path.Status == PathStatus.Available);
+            NetworkAddress remote = path.Address.Remote;
+            // The relay's connection tells sooner than QUIC does, and also when there is nothing to send.
+            bool isSilent = path.IsSilent || (remote.IsVirtual && _relays?.Reaches(remote) != true);
+            views[i] = new PathView(path.Id, remote, path.SmoothedRtt, path.IsValidated, isSilent, path.Status == PathStatus.Available);
         }
 
         bool isMultipath = _quic.IsMultipath;
+        bool isLost = _quic.IsClient && !Array.Exists(views, view => view.Works);
+        if (isLost && _looking.IsCompleted)
+            _looking = LookUpAsync();
         PathDecision decision = _policy.Look(now, new PathSituation
         {
             Paths = views,
-            Relays = isMultipath ? RelaysOfPeer() : [],
+            Relays = isMultipath ? RelaysOfPeer(isLost) : [],
             CanPunch = isMultipath && Volatile.Read(ref _candidates).Length > 0 && _quic.PeerCandidates.Count > 0,
             News = news,
         });
@@ -171,7 +193,22 @@ internal sealed class ConnectionPaths
             _quic.StartHolePunching();
     }
 
-    private NetworkAddress[] RelaysOfPeer() => _relays is null
-        ? []
-        : [.. _remotes.Find(_remote).OfType<RelayTransportAddress>().Select(relay => _relays.AddressOf(relay.Url, _remote))];
+    // The peer may have moved to another network and another relay; who knows it is asked, and not more often than once in a while.
+    private async Task LookUpAsync()
+    {
+        await _lookUp(s_lookUpEvery).ConfigureAwait(false);
+        Wake(PathNews.PathsAvailable);
+        await Task.WhenAny(Completion, Task.Delay(s_lookUpEvery, _time)).ConfigureAwait(false);
+    }
+
+    private NetworkAddress[] RelaysOfPeer(bool isLost)
+    {
+        if (_relays is null)
+            return [];
+        IEnumerable<RelayUrl> known = _remotes.Find(_remote).OfType<RelayTransportAddress>().Select(relay => relay.Url);
+        IEnumerable<RelayUrl> wanted = isLost ? known.Concat(_ownRelays).Distinct() : known;
+        // One that is known to be down comes last, and only when there is no other.
+        RelayUrl[] up = [.. wanted.Where(url => !_relays.IsDown(url))];
+        return [.. (up.Length > 0 ? up : wanted).Select(url => _relays.Addresses.AddressOf(url, _remote))];
+    }
 }

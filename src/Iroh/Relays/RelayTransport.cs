@@ -15,6 +15,7 @@ internal sealed class RelayTransport : IVirtualTransport, IRelayReceiver, IAsync
     private readonly RelayPool _pool;
     private QuicEndpoint? _quic;
     private Action<RelayClientStatus>? _onStatus;
+    private Action<EndpointId>? _onPeerGone;
 
     /// <param name="options">How to connect to relays.</param>
     public RelayTransport(RelayPoolOptions options) => _pool = new RelayPool(options, this);
@@ -25,10 +26,11 @@ internal sealed class RelayTransport : IVirtualTransport, IRelayReceiver, IAsync
     /// <summary>The connections to relays.</summary>
     public RelayPool Pool => _pool;
 
-    /// <summary>From now on what relays bring goes to the endpoint, and news of them to the handler. To be called once.</summary>
-    public void Attach(QuicEndpoint quic, Action<RelayClientStatus> onStatus)
+    /// <summary>From now on what relays bring goes to the endpoint, and news of them to the handlers. To be called once.</summary>
+    public void Attach(QuicEndpoint quic, Action<RelayClientStatus> onStatus, Action<EndpointId> onPeerGone)
     {
         Volatile.Write(ref _onStatus, onStatus);
+        Volatile.Write(ref _onPeerGone, onPeerGone);
         Volatile.Write(ref _quic, quic);
     }
 
@@ -46,11 +48,18 @@ internal sealed class RelayTransport : IVirtualTransport, IRelayReceiver, IAsync
             Volatile.Read(ref _quic)?.Deliver(Addresses.AddressOf(relay, source), ecn, payload, segmentSize < 1 ? payload.Length : segmentSize);
     }
 
+    /// <summary>
+    /// Whether an address leads to its endpoint as far as is known: its relay is connected, and the endpoint was heard there and has not left.
+    /// </summary>
+    public bool Reaches(NetworkAddress address) =>
+        Addresses.TryFind(address, out RelayedEndpoint? peer) && _pool.RelaysOf(peer.Endpoint).Contains(peer.Relay);
+
+    /// <summary>Whether a relay is in use and does not answer, or lets nobody in.</summary>
+    public bool IsDown(RelayUrl relay) =>
+        _pool.GetStatus(relay) is { } status && (status.State == RelayState.Denied || (status.State == RelayState.Connecting && status.LastError is not null));
+
     /// <inheritdoc/>
-    /// <remarks>QUIC finds out by itself that a path is silent; a peer that only reconnects to its relay loses nothing.</remarks>
-    public void OnPeerGone(RelayUrl relay, EndpointId peer)
-    {
-    }
+    public void OnPeerGone(RelayUrl relay, EndpointId peer) => Volatile.Read(ref _onPeerGone)?.Invoke(peer);
 
     /// <inheritdoc/>
     public void OnStatusChanged(RelayClientStatus status) => Volatile.Read(ref _onStatus)?.Invoke(status);

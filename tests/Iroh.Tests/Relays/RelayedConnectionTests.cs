@@ -87,6 +87,57 @@ public class RelayedConnectionTests
     }
 
     [Fact(Timeout = Timeout)]
+    public async Task When_the_home_relay_dies_another_takes_its_place_and_connections_move_there()
+    {
+        await using RelayServer first = await RelayServer.StartAsync(new RelayServerOptions { Http = s_anyLoopback }, Cancel);
+        await using RelayServer second = await RelayServer.StartAsync(new RelayServerOptions { Http = s_anyLoopback }, Cancel);
+        await using IrohEndpoint server = await BindAsync(first.Url, second.Url);
+        await server.WaitOnlineAsync(Cancel);
+        RelayServer home = first.Url.Equals(server.HomeRelay) ? first : second;
+        RelayServer other = home == first ? second : first;
+        // No direct way: the two ends are bound to different address families.
+        await using IrohEndpoint client = await IrohEndpoint.BindAsync(
+            new IrohEndpointOptions
+            {
+                BindAddresses = [new IPEndPoint(IPAddress.IPv6Loopback, 0)],
+                Relays = [new RelayConfiguration(first.Url), new RelayConfiguration(second.Url)],
+            },
+            Cancel);
+        await using IrohConnection dialled = await client.ConnectAsync(OnlyRelay(server, home), Protocol, Cancel);
+        await using IrohConnection accepted = (await server.AcceptAsync(Cancel))!;
+        Assert.Equal(IrohPathKind.Relay, dialled.Path.Kind);
+        await ExchangeAsync(dialled, accepted, "hello"u8.ToArray());
+
+        await home.DisposeAsync();
+
+        await foreach (EndpointAddress address in server.WatchAddressAsync(Cancel))
+        {
+            if (address.RelayUrls.Contains(other.Url) && !address.RelayUrls.Contains(home.Url))
+                break;
+        }
+
+        await ExchangeAsync(dialled, accepted, "still there"u8.ToArray());
+    }
+
+    [Fact(Timeout = Timeout)]
+    public async Task A_relay_that_comes_back_is_used_again_by_those_who_talk_over_it()
+    {
+        RelayServer relay = await RelayServer.StartAsync(new RelayServerOptions { Http = s_anyLoopback }, Cancel);
+        IPEndPoint place = relay.Http!;
+        await using IrohEndpoint server = await BindAsync(relay.Url);
+        await server.WaitOnlineAsync(Cancel);
+        await using IrohEndpoint client = await IrohEndpoint.BindAsync(
+            new IrohEndpointOptions { BindAddresses = [new IPEndPoint(IPAddress.IPv6Loopback, 0)] }, Cancel);
+        await using IrohConnection dialled = await client.ConnectAsync(OnlyRelay(server, relay), Protocol, Cancel);
+        await using IrohConnection accepted = (await server.AcceptAsync(Cancel))!;
+
+        await relay.DisposeAsync();
+        await using RelayServer again = await RelayServer.StartAsync(new RelayServerOptions { Http = place }, Cancel);
+
+        await ExchangeAsync(dialled, accepted, "back"u8.ToArray());
+    }
+
+    [Fact(Timeout = Timeout)]
     public async Task Without_relays_a_relayed_address_cannot_be_dialled()
     {
         await using IrohEndpoint client = await IrohEndpoint.BindAsync(
@@ -96,6 +147,18 @@ public class RelayedConnectionTests
         IrohConnectException failure = await Assert.ThrowsAsync<IrohConnectException>(() => client.ConnectAsync(address, Protocol, Cancel));
 
         Assert.Equal(IrohConnectFailure.NoAddress, failure.Failure);
+    }
+
+    private static async Task ExchangeAsync(IrohConnection dialled, IrohConnection accepted, byte[] data)
+    {
+        Task echo = EchoAsync(accepted);
+        await using QuicStream stream = await dialled.OpenBidirectionalStreamAsync(Cancel);
+        await stream.WriteAsync(data, Cancel);
+        byte[] back = new byte[data.Length];
+        await stream.ReadExactlyAsync(back, Cancel);
+        Assert.Equal(data, back);
+        stream.CompleteWrites();
+        await echo;
     }
 
     private static async Task EchoAsync(IrohConnection connection)
