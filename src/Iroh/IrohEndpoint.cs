@@ -50,14 +50,17 @@ public sealed class IrohEndpoint : IAsyncDisposable
             Id, _quic.LocalEndPoints, IsV4PortFixed(options), options.ExternalAddresses, NetworkInterfaces.List(), OnAddressChanged);
         _disposal = new Lazy<Task>(CloseOnceAsync);
         OnAddressChanged(_address.Current);
-        _monitor = new NetworkMonitor(OnNetworkChange);
         if (_relays is not null)
         {
             _home = new HomeRelay(_relays.Pool, [.. options.Relays.Select(relay => relay.Url)], _address.SetRelay, TimeProvider.System);
             _relays.Attach(_quic, OnRelayStatus, OnPeerGone);
+            // What relays told before they were listened to.
+            foreach (RelayClientStatus status in _relays.Pool.Statuses)
+                _home.OnStatus(status);
         }
 
-        _outlook = new NetworkOutlook(options, _quic, sockets.Probes, () => _monitor.Current, OnReport, _address.SetMapped);
+        _outlook = new NetworkOutlook(options, _quic, sockets.Probes, () => _monitor?.Current ?? NetworkInterfaces.Read(), OnReport, _address.SetMapped);
+        _monitor = new NetworkMonitor(OnNetworkChange);
     }
 
     /// <summary>The id by which others dial this endpoint.</summary>
