@@ -44,6 +44,7 @@ internal sealed partial class P2pEndpoint(
     private readonly ILogger _logger = loggers.CreateLogger<P2pEndpoint>();
     private readonly CancellationTokenSource _stopping = new();
     private ImmutableDictionary<EndpointId, string> _linked = ImmutableDictionary<EndpointId, string>.Empty;
+    private MemberDirectory? _directory;
     private IrohEndpoint? _endpoint;
     private IrohPeerConnector? _connector;
     private Task _serving = Task.CompletedTask;
@@ -56,6 +57,13 @@ internal sealed partial class P2pEndpoint(
 
     /// <summary>The link to a member; null if there is none at the moment.</summary>
     public LinkStatus? TryGetLink(EndpointId peer) => Volatile.Read(ref _connector)?.TryGetLink(peer);
+
+    /// <summary>What keeps others from finding this node at a relay, for people; "" if nothing does or no relay is named.</summary>
+    public string RelayTrouble => Endpoint is not { HomeRelay: { } home } endpoint || options.Relays.Count == 0
+        ? ""
+        : endpoint.RelayStatuses.FirstOrDefault(relay => relay.Url == home) is { State: not RelayState.Connected } status
+            ? $"the relay {home} cannot be used at the moment: {status.LastError ?? "no answer yet"}"
+            : "";
 
     /// <summary>Says why P2P cannot be had at the moment.</summary>
     public void Degrade(string reason) => Show(P2pState.Degraded, reason);
@@ -86,6 +94,7 @@ internal sealed partial class P2pEndpoint(
                         UseRelays = options.UseRelays,
                         StunServers = options.StunServers,
                         MapPorts = options.MapPorts,
+                        AddressLookups = [new MemberLookup(() => Volatile.Read(ref _directory)?.Current ?? ImmutableDictionary<EndpointId, Member>.Empty)],
                     },
                     cancellationToken).ConfigureAwait(false);
                 await WaitForRelayAsync(endpoint, cancellationToken).ConfigureAwait(false);
@@ -111,6 +120,7 @@ internal sealed partial class P2pEndpoint(
     /// <param name="peers">Told of links.</param>
     public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
     {
+        Volatile.Write(ref _directory, directory);
         if (options.P2p)
             _serving = Task.Run(() => ServeAsync(key, directory, runner, peers));
     }
@@ -252,16 +262,16 @@ internal sealed partial class P2pEndpoint(
     private void Show(P2pState state, string reason)
     {
         P2pStatus before = self.P2p;
-        if (before.State == state && before.Reason == reason)
-            return;
         var status = new P2pStatus { State = state, Reason = reason };
         if (state == P2pState.Ready && Endpoint is { } endpoint)
         {
             status.Path = P2pPathKind.Direct;
-            status.Remote = string.Join(", ", endpoint.Address.DirectAddresses);
+            status.Remote = string.Join(", ", endpoint.Address.DirectAddresses.Select(address => address.ToString()).Concat(endpoint.Address.RelayUrls.Select(relay => relay.ToString())));
         }
 
         self.P2p = status;
+        if (before.State == state && before.Reason == reason)
+            return;
         events.Publish(new P2pEvent(state.ToString().ToLowerInvariant(), reason));
         if (state == P2pState.Degraded)
             LogDegraded(reason);

@@ -158,7 +158,7 @@ internal sealed class StatusReport(
             Reason = self.GrpcAddress.Length > 0 ? "" : self.P2p.Reason,
         },
         State = NodeState.Ready,
-        Reason = vitals.Lease.Hold ?? "",
+        Reason = vitals.Lease.Hold ?? p2p.RelayTrouble,
     };
 
     private NodeStatus Other(EndpointId id, Member member)

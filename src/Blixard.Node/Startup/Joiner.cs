@@ -68,7 +68,7 @@ internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certif
         int before = tried.Count;
         if (endpoint is null)
             tried.Add(new Attempt("P2P is not ready on this node", false));
-        else if (!server.Address.DirectAddresses.Any())
+        else if (server.Address.Addresses.Count == 0)
             tried.Add(new Attempt("the ticket holds no P2P address", false));
         else if (await TryP2pAsync(server, request, endpoint, tried, cancellationToken).ConfigureAwait(false) is { } response)
             return response;
@@ -100,7 +100,7 @@ internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certif
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             tried.Add(new Attempt(
-                $"over P2P: nobody answered at {string.Join(", ", server.Address.DirectAddresses)} within {DialTimeout.TotalSeconds:0} s", false));
+                $"over P2P: nobody answered at {string.Join(", ", server.Address.Addresses)} within {DialTimeout.TotalSeconds:0} s", false));
         }
 
         return null;

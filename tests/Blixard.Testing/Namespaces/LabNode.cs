@@ -48,6 +48,9 @@ public sealed class LabNode : IAsyncDisposable
     /// <summary>Whether the process is there.</summary>
     public bool IsRunning => _process is { HasExited: false };
 
+    /// <summary>What it told since its start, oldest first.</summary>
+    public IReadOnlyList<LabEvent> Events => _output.Events;
+
     /// <summary>Variables that the next start adds to the environment.</summary>
     public IDictionary<string, string> Environment { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
