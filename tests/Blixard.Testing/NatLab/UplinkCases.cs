@@ -77,7 +77,9 @@ public static class UplinkCases
         await using (sender.ConfigureAwait(false))
         {
             await sender.UntilEventAsync("connected").ConfigureAwait(false);
-            var meter = new LabMeter(meeting.Listener);
+
+            // What comes back to the end that is moved has taken its new way, whatever was left on the old one.
+            var meter = new LabMeter(sender);
             await meter.UntilReceivedAsync(BytesPerChange / 8).ConfigureAwait(false);
             await change(new Run(lab, meeting, here, dialler, meter), outcomes.Add).ConfigureAwait(false);
             JsonObject done = await sender.UntilEventAsync("done").ConfigureAwait(false);
