@@ -12,11 +12,13 @@ namespace Iroh.LocalAddresses;
 /// </summary>
 internal sealed class NetworkMonitor : IAsyncDisposable
 {
-    /// <summary>As iroh's monitor: longer than the steps of one change, shorter than anybody waits for.</summary>
-    public static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(250);
+    /// <summary>
+    /// Longer than the steps of one change, and shorter than iroh's quarter of a second: a transfer whose way is gone stands still meanwhile.
+    /// </summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(100);
 
     // A network that never comes to rest is looked at all the same.
-    private const int SilencesMax = 8;
+    private const int SilencesMax = 20;
 
     /// <summary>How often the wall clock is compared with the one that stands still while the machine sleeps.</summary>
     public static readonly TimeSpan ClockCheck = TimeSpan.FromSeconds(15);
