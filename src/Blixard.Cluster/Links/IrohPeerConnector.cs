@@ -152,8 +152,31 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             : null;
         return new LinkStatus(
             link.Id, link.Member.Node.Name, link.Machine.State, link.Machine.Reason,
-            path?.Kind switch { null => P2pPathKind.Unspecified, IrohPathKind.Relay => P2pPathKind.Relay, _ => P2pPathKind.Direct }, path?.RemoteText ?? "", link.Machine.RoundTripTime,
+            path is null ? P2pPathKind.Unspecified : KindOf(path), path?.RemoteText ?? "", link.Machine.RoundTripTime,
             link.Since, link.Dials, link.FailedDials);
+    }
+
+    private static P2pPathKind KindOf(IrohPath path) => path.Kind == IrohPathKind.Relay ? P2pPathKind.Relay : P2pPathKind.Direct;
+
+    private async Task WatchPathAsync(PeerLink link, IrohConnection connection, CancellationToken ending)
+    {
+        long start = _time.GetTimestamp();
+        IrohPath? last = null;
+        try
+        {
+            await foreach (IReadOnlyList<IrohPath> paths in connection.WatchPathsAsync(ending).ConfigureAwait(false))
+            {
+                if (paths.FirstOrDefault(path => path.IsSelected) is not { } now || (now.Kind == last?.Kind && now.Remote.Equals(last.Remote)))
+                    continue;
+                TimeSpan after = last is null ? TimeSpan.Zero : _time.GetElapsedTime(start);
+                last = now;
+                _options.OnPath?.Invoke(new LinkPath(link.Id, link.Member.Node.Name, KindOf(now), now.RemoteText, after));
+            }
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // The link ended.
+        }
     }
 
     private void OnMembers(MembersUpdate update)
@@ -408,6 +431,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
             ArmTimer();
         }
 
+        Task watching = WatchPathAsync(link, connection, ending.Token);
         Task serving = _options.Runner.RunAsync(connection.AcceptRpcStreamsAsync(ending.Token), peer, ending.Token);
         Task pinging = PingAsync(connection, control, ending.Token);
         QuicCloseReason reason;
@@ -432,7 +456,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
         }
 
         await ending.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(serving, pinging).ConfigureAwait(false);
+        await Task.WhenAll(serving, pinging, watching).ConfigureAwait(false);
     }
 
     private void OnPong(PeerLink link, long number, TimeSpan roundTrip)

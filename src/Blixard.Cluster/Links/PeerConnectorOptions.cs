@@ -40,6 +40,9 @@ public sealed class PeerConnectorOptions
     /// <summary>Where calls over links are counted; null = nowhere.</summary>
     public RpcMetrics? Metrics { get; init; }
 
+    /// <summary>Told which way a link takes, and again whenever it takes another; null = nobody. Must be quick and must not throw.</summary>
+    public Action<LinkPath>? OnPath { get; init; }
+
     /// <summary>The delays of links.</summary>
     public LinkTiming Timing { get; init; } = new();
 }

@@ -9,6 +9,7 @@ namespace Blixard.Node.Events;
 [JsonDerivedType(typeof(P2pEvent), "p2p")]
 [JsonDerivedType(typeof(PeerLinkedEvent), "peer-linked")]
 [JsonDerivedType(typeof(PeerLostEvent), "peer-lost")]
+[JsonDerivedType(typeof(PeerPathEvent), "peer-path")]
 [JsonDerivedType(typeof(MemberJoinedEvent), "member-joined")]
 [JsonDerivedType(typeof(MemberLeftEvent), "member-left")]
 [JsonDerivedType(typeof(NodeLostEvent), "node-lost")]
@@ -48,6 +49,14 @@ public sealed record PeerLinkedEvent(string Name, string EndpointId, string Remo
 /// <param name="EndpointId">Its id in hex.</param>
 /// <param name="Reason">Why.</param>
 public sealed record PeerLostEvent(string Name, string EndpointId, string Reason) : NodeEvent;
+
+/// <summary>The P2P link to a member takes another way.</summary>
+/// <param name="Name">The member.</param>
+/// <param name="EndpointId">Its id in hex.</param>
+/// <param name="Path">"direct" or "relay".</param>
+/// <param name="Remote">Its address, or the URL of the relay.</param>
+/// <param name="AfterMs">Milliseconds since the link's connection stood; 0 for its first way.</param>
+public sealed record PeerPathEvent(string Name, string EndpointId, string Path, string Remote, double AfterMs) : NodeEvent;
 
 /// <summary>A node joined the cluster.</summary>
 /// <param name="Name">Its name.</param>

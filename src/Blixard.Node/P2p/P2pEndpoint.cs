@@ -200,6 +200,8 @@ internal sealed partial class P2pEndpoint(
             Random = OperatingSystemRandomSource.Instance,
             Logger = loggers.CreateLogger<IrohPeerConnector>(),
             Metrics = metrics,
+            OnPath = path => events.Publish(new PeerPathEvent(
+                path.Name, path.Peer.ToString(), path.Path.ToString().ToLowerInvariant(), path.Remote, Math.Round(path.After.TotalMilliseconds, 1))),
         });
         Volatile.Write(ref _connector, connector);
         var router = new ProtocolRouter(

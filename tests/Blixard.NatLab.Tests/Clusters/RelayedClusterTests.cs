@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Blixard.NatLab.Tests.Lab;
 using Blixard.Rpc.Calls;
 using Blixard.Testing.NatLab;
@@ -53,6 +54,11 @@ public sealed class RelayedClusterTests
         link = PeerOf(await two.UntilStatusAsync(status => IsLinked(status, P2pPathKind.Direct), "a direct link"));
         Assert.StartsWith("203.0.113.", link.P2P.Remote);
         Assert.Equal(RelayUrl(lab) + "/", link.Member.P2PNodeAddr.RelayUrl);
+
+        // Each way that the link took was told.
+        JsonNode path = await one.UntilEventAsync(item => item["event"]!.GetValue<string>() == "peer-path" && item["path"]!.GetValue<string>() == "direct", "a direct way");
+        Assert.Equal("two", path["name"]!.GetValue<string>());
+        Assert.StartsWith("203.0.113.", path["remote"]!.GetValue<string>());
 
         // From here on the relay is a backup.
         await relay.KillAsync();
