@@ -22,6 +22,16 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
     /// <summary>The node with a name.</summary>
     public DemoNode this[string name] => _nodes.First(node => node.Name == name);
 
+    /// <summary>The way to a machine behind a NAT; null before <see cref="BuildInternetAsync"/> and where there can be none.</summary>
+    public DemoInternet? Internet { get; private set; }
+
+    /// <summary>Makes <see cref="Internet"/>; why it cannot be had, or "".</summary>
+    public async Task<string> BuildInternetAsync(CancellationToken cancellationToken)
+    {
+        (Internet, string problem) = await DemoInternet.TryCreateAsync(folder, cancellationToken).ConfigureAwait(false);
+        return problem;
+    }
+
     /// <summary>Kills a node as if its machine had lost its power, and forgets it; its data stays.</summary>
     public async Task KillAsync(DemoNode node)
     {
@@ -32,7 +42,7 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
     /// <summary>Starts a node and adds it.</summary>
     public async Task<DemoNode> StartAsync(string name, string[] command, CancellationToken cancellationToken)
     {
-        DemoNode node = await DemoNode.StartAsync(folder, name, command, cancellationToken).ConfigureAwait(false);
+        DemoNode node = await DemoNode.StartAsync(folder, name, command, PlaceOf(name), cancellationToken).ConfigureAwait(false);
         _nodes.Add(node);
         _ = WatchAsync(node);
         return node;
@@ -68,11 +78,24 @@ internal sealed class DemoCluster(string folder) : IAsyncDisposable
         foreach (DemoNode node in _nodes.AsEnumerable().Reverse())
             await node.DisposeAsync().ConfigureAwait(false);
         _nodes.Clear();
+        if (Internet is not null)
+            await Internet.DisposeAsync().ConfigureAwait(false);
         // VMs outlive nodes, but not the demo.
         foreach (string directory in Directory.EnumerateDirectories(folder))
             await EndVmsAsync(directory).ConfigureAwait(false);
         Directory.Delete(folder, recursive: true);
     }
+
+    // The first node is found at the relay, too; the fourth is at home, behind the NAT.
+    private DemoPlace PlaceOf(string name) => (name, Internet) switch
+    {
+        (_, null) => DemoPlace.Here,
+        ("one", { } internet) => DemoPlace.Here with { P2p = $"{DemoInternet.HereAddress}:0", Options = internet.NodeOptions, Variables = internet.NodeVariables },
+        ("four", { } internet) => new DemoPlace(
+            $"{DemoInternet.HomeAddress}:0", $"{DemoInternet.HomeAddress}:0", internet.Home, internet.NodeOptions, internet.NodeVariables),
+        // Where UDP is cut, Raft shall take gRPC, not a relay.
+        _ => DemoPlace.Here with { Options = ["--no-relay"] },
+    };
 
     private async Task WatchAsync(DemoNode node)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Local;
@@ -14,10 +15,11 @@ internal sealed class DemoNode : IAsyncDisposable
 
     private readonly Process _process;
     private readonly Task _draining;
+    private readonly ConcurrentQueue<string> _events;
 
-    private DemoNode(string name, string directory, Process process, JsonNode ready, Task draining)
+    private DemoNode(string name, string directory, Process process, JsonNode ready, ConcurrentQueue<string> events, Task draining)
     {
-        (Name, Directory, _process, Ready, _draining) = (name, directory, process, ready, draining);
+        (Name, Directory, _process, Ready, _events, _draining) = (name, directory, process, ready, events, draining);
         ProcessId = process.Id;
         Api = LocalNode.Open(directory);
     }
@@ -41,19 +43,26 @@ internal sealed class DemoNode : IAsyncDisposable
     /// <summary>How the process ended, for people.</summary>
     public string End => Describe(_process.ExitCode);
 
+    /// <summary>What it told after its first line, oldest first.</summary>
+    public IEnumerable<JsonNode> Events => _events.Select(line => JsonNode.Parse(line)!);
+
     /// <summary>Starts the process and waits until the node serves.</summary>
-    public static async Task<DemoNode> StartAsync(string folder, string name, string[] command, CancellationToken cancellationToken)
+    public static async Task<DemoNode> StartAsync(string folder, string name, string[] command, DemoPlace place, CancellationToken cancellationToken)
     {
         string directory = Path.Combine(folder, name);
         string logPath = Path.Combine(folder, $"{name}.log");
         ProcessStartInfo start = SelfProcess.Create(
-            [.. command, "--name", name, "--data-dir", directory, "--bind", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--json", "--verbose"]);
+            [.. command, "--name", name, "--data-dir", directory, "--bind", place.P2p, "--grpc", place.Grpc, "--json", "--verbose", .. place.Options]);
+        if (place.Namespace is { } networkNamespace)
+            start = DemoInternet.In(networkNamespace, start);
+        foreach ((string variable, string value) in place.Variables)
+            start.Environment[variable] = value;
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
         Process process = Process.Start(start)!;
         process.StandardInput.Close();
-        Task errors = CopyAsync(process.StandardError, logPath);
+        Task errors = CopyAsync(process.StandardError, logPath, _ => { });
         string? line = null;
         try
         {
@@ -74,8 +83,9 @@ internal sealed class DemoNode : IAsyncDisposable
             throw new CommandException(ExitCode.Failed, $"node {name} ended before it was ready ({Describe(process.ExitCode)}){(log.Length > 0 ? ": " : "")}{log}");
         }
 
-        Task events = CopyAsync(process.StandardOutput, Path.Combine(folder, $"{name}.events"));
-        return new DemoNode(name, directory, process, JsonNode.Parse(line)!, Task.WhenAll(errors, events));
+        var told = new ConcurrentQueue<string>();
+        Task events = CopyAsync(process.StandardOutput, Path.Combine(folder, $"{name}.events"), told.Enqueue);
+        return new DemoNode(name, directory, process, JsonNode.Parse(line)!, told, Task.WhenAll(errors, events));
     }
 
     /// <summary>The cluster as this node sees it.</summary>
@@ -125,10 +135,13 @@ internal sealed class DemoNode : IAsyncDisposable
     // .NET tells 128 + N for a process that signal N ended.
     private static string Describe(int exitCode) => exitCode > 128 ? $"ended by signal {exitCode - 128}" : $"exit code {exitCode}";
 
-    private static async Task CopyAsync(StreamReader reader, string path)
+    private static async Task CopyAsync(StreamReader reader, string path, Action<string> onLine)
     {
         await using var file = new StreamWriter(path);
         while (await reader.ReadLineAsync().ConfigureAwait(false) is { } line)
+        {
+            onLine(line);
             await file.WriteLineAsync(line).ConfigureAwait(false);
+        }
     }
 }

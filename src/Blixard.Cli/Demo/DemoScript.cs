@@ -24,6 +24,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     public static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly DemoRaft _raft = new(cluster);
+    private readonly DemoNat _nat = new(cluster);
 
     private delegate Task<(string Seen, JsonObject Facts)> Body(CancellationToken cancellationToken);
 
@@ -47,7 +48,8 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
         && await StepAsync("UDP is cut: Raft takes gRPC, then iroh again", _raft.CutAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The leader is killed; the others go on", _raft.KillLeaderAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The microVM stops cleanly", StopAsync, cancellationToken).ConfigureAwait(false)
-        && await StepAsync("Node two leaves and is gone from everybody's list", LeaveAsync, cancellationToken).ConfigureAwait(false);
+        && await StepAsync("Node two leaves and is gone from everybody's list", LeaveAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("A machine behind a NAT joins over a relay; the link becomes direct", _nat.MeetAsync, cancellationToken).ConfigureAwait(false);
 
     private async Task<bool> StepAsync(string title, Body body, CancellationToken cancellationToken)
     {
@@ -96,6 +98,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
 
     private async Task<(string Seen, JsonObject Facts)> StartFirstAsync(CancellationToken cancellationToken)
     {
+        await _nat.PrepareAsync(cancellationToken).ConfigureAwait(false);
         DemoNode node = await cluster.StartAsync("one", ["up", "--engine", "etcd"], cancellationToken).ConfigureAwait(false);
         return ($"one is {Text(node.Ready, "endpointId")[..10]}, process {node.ProcessId}, data in {node.Directory}", Facts(node));
     }
