@@ -35,9 +35,10 @@ internal static class NetConnectCommand
             await using IrohEndpoint endpoint = await endpointOptions.BindAsync(result, [], cancellationToken).ConfigureAwait(false);
             await using IrohConnection connection =
                 await endpoint.ConnectAsync(address, result.GetRequiredValue(protocol), cancellationToken).ConfigureAwait(false);
-            ReportConnected(connection, output);
+            IrohPath path = connection.Path;
+            ReportConnected(connection, path, output);
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            Task watching = PathReport.WatchAsync(connection, output, ending.Token);
+            Task watching = PathReport.WatchAsync(connection, path, output, ending.Token);
 
             long start = Stopwatch.GetTimestamp();
             long sent = 0;
@@ -59,8 +60,8 @@ internal static class NetConnectCommand
             }
 
             TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
-            if (result.GetValue(receive) is { } path)
-                await WriteAllAsync(path, received, cancellationToken).ConfigureAwait(false);
+            if (result.GetValue(receive) is { } file)
+                await WriteAllAsync(file, received, cancellationToken).ConfigureAwait(false);
             await ending.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
             ReportDone(sent, received, elapsed, output);
@@ -134,7 +135,7 @@ internal static class NetConnectCommand
             await file.WriteAsync(part, cancellationToken).ConfigureAwait(false);
     }
 
-    private static void ReportConnected(IrohConnection connection, CommandOutput output)
+    private static void ReportConnected(IrohConnection connection, IrohPath path, CommandOutput output)
     {
         double handshake = PathJson.Milliseconds(connection.HandshakeDuration);
         output.Write(
@@ -144,9 +145,9 @@ internal static class NetConnectCommand
                 ["remoteId"] = connection.RemoteId.ToString(),
                 ["alpn"] = connection.ApplicationProtocol,
                 ["handshakeMs"] = handshake,
-                ["path"] = PathJson.Create(connection.Path),
+                ["path"] = PathJson.Create(path),
             },
-            $"connected to {connection.RemoteId} in {handshake} ms, {PathJson.ToText(connection.Path)}");
+            $"connected to {connection.RemoteId} in {handshake} ms, {PathJson.ToText(path)}");
     }
 
     private static void ReportDone(long sent, List<byte[]> received, TimeSpan elapsed, CommandOutput output)

@@ -88,7 +88,7 @@ internal static class NetListenCommand
             output.Write(
                 new JsonObject { ["event"] = "connected", ["remoteId"] = id, ["alpn"] = connection.ApplicationProtocol },
                 $"connected    {id} {connection.ApplicationProtocol}");
-            Task watching = PathReport.WatchAsync(connection, output, cancellationToken);
+            Task watching = PathReport.WatchAsync(connection, null, output, cancellationToken);
             try
             {
                 await handler.AcceptAsync(connection, cancellationToken).ConfigureAwait(false);

@@ -7,12 +7,16 @@ namespace Blixard.Cli.Net;
 /// <summary>Shows the way that a connection's data takes, and every change of it.</summary>
 internal static class PathReport
 {
-    /// <summary>Writes a "path" event now and for each change; completes, and never fails, when the connection has ended or the token fires.</summary>
-    public static async Task WatchAsync(IrohConnection connection, CommandOutput output, CancellationToken cancellationToken)
+    /// <summary>Writes a "path" event for each change; completes, and never fails, when the connection has ended or the token fires.</summary>
+    /// <param name="connection">Whose paths.</param>
+    /// <param name="last">The path that people know of already; null if none, then the present one is written too.</param>
+    /// <param name="output">Where to.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public static async Task WatchAsync(IrohConnection connection, IrohPath? last, CommandOutput output, CancellationToken cancellationToken)
     {
         try
         {
-            (IrohPathKind, string)? shown = null;
+            (IrohPathKind, string)? shown = last is null ? null : (last.Kind, last.RemoteText);
             await foreach (IReadOnlyList<IrohPath> paths in connection.WatchPathsAsync(cancellationToken).ConfigureAwait(false))
             {
                 if (paths.FirstOrDefault(path => path.IsSelected) is not { } path || shown == (path.Kind, path.RemoteText))
