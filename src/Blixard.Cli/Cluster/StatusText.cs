@@ -24,7 +24,7 @@ internal static class StatusText
                     node.Member.Node.Name + (node.Member.Node.Name == status.Self ? " *" : ""),
                     Name(node.Member.Node.Role),
                     Name(node.State),
-                    $"{Name(node.P2P.State)} {(node.Member.Node.Name == status.Self ? "" : node.P2P.Remote)}".Trim(),
+                    P2pText(node.P2P, isSelf: node.Member.Node.Name == status.Self),
                     node.P2P.RttMs > 0 ? string.Create(CultureInfo.InvariantCulture, $"{node.P2P.RttMs:0.00} ms") : "",
                     node.Grpc.State == GrpcState.Reachable ? node.Grpc.Address : $"{Name(node.Grpc.State)} {node.Grpc.Address}".Trim(),
                     Calls(node),
@@ -42,6 +42,10 @@ internal static class StatusText
             parts.Add(ImageText.Table(status.Images));
         return string.Join("\n\n", parts);
     }
+
+    /// <summary>How a node is reached: "direct 192.0.2.1:7000", "relay https://…", or the state where there is no way.</summary>
+    private static string P2pText(P2pStatus p2p, bool isSelf) =>
+        isSelf || p2p.Path == P2pPathKind.Unspecified ? Name(p2p.State) : $"{Name(p2p.Path)} {p2p.Remote}".TrimEnd();
 
     /// <summary>An enum value of the services in the words of the command line: <c>NotReady</c> becomes <c>not-ready</c>, <c>P2P</c> <c>p2p</c>;
     /// unspecified is empty.</summary>
