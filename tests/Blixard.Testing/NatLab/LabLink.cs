@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Blixard.Testing.Namespaces;
 
 namespace Blixard.Testing.NatLab;
 
@@ -16,15 +17,19 @@ internal sealed class LabLink : IAsyncDisposable
     // Memory for frames on their way: at 1,500 bytes each 12 MB, a gigabit link of 100 ms.
     private const int FramesMax = 8192;
 
+    // A child process between its fork and its program still holds what this process held; it is there for milliseconds.
+    private static readonly TimeSpan s_departureLimit = TimeSpan.FromSeconds(30);
+
+    private readonly LabEnd[] _ends;
     private readonly TapDevice _one;
     private readonly TapDevice _other;
     private readonly Thread[] _threads;
     private volatile LinkConditions _conditions;
     private volatile bool _isClosed;
 
-    private LabLink(TapDevice one, TapDevice other, LinkConditions conditions)
+    private LabLink(LabEnd[] ends, TapDevice one, TapDevice other, LinkConditions conditions)
     {
-        (_one, _other, _conditions) = (one, other, conditions);
+        (_ends, _one, _other, _conditions) = (ends, one, other, conditions);
         _threads = [.. Carry(one, other, conditions.Seed), .. Carry(other, one, conditions.Seed + 1)];
         foreach (Thread thread in _threads)
             thread.Start();
@@ -43,7 +48,7 @@ internal sealed class LabLink : IAsyncDisposable
         TapDevice first = await TapDevice.CreateAsync(one.Namespace, one.Device).ConfigureAwait(false);
         try
         {
-            return new LabLink(first, await TapDevice.CreateAsync(other.Namespace, other.Device).ConfigureAwait(false), conditions);
+            return new LabLink([one, other], first, await TapDevice.CreateAsync(other.Namespace, other.Device).ConfigureAwait(false), conditions);
         }
         catch
         {
@@ -52,13 +57,26 @@ internal sealed class LabLink : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes both interfaces away.</summary>
+    /// <summary>Takes both interfaces away. Their names are free when it returns.</summary>
+    /// <exception cref="LabException">An interface stays.</exception>
     public async ValueTask DisposeAsync()
     {
         _isClosed = true;
         await Task.Run(() => Array.ForEach(_threads, thread => thread.Join())).ConfigureAwait(false);
         _one.Dispose();
         _other.Dispose();
+        foreach (LabEnd end in _ends)
+            await WaitUntilGoneAsync(end).ConfigureAwait(false);
+    }
+
+    private static async Task WaitUntilGoneAsync(LabEnd end)
+    {
+        var clock = Stopwatch.StartNew();
+        while ((await LabCommand.RunAsync("ip", ["-n", end.Namespace, "-o", "link", "show"]).ConfigureAwait(false)).Contains($": {end.Device}:", StringComparison.Ordinal))
+        {
+            if (clock.Elapsed > s_departureLimit)
+                throw new LabException($"the interface {end.Device} of {end.Namespace} stays although nobody holds it");
+        }
     }
 
     private Thread[] Carry(TapDevice from, TapDevice to, int seed)

@@ -16,6 +16,10 @@ internal sealed partial class TapDevice : IDisposable
     private const int NameLength = 16; // IFNAMSIZ
     private const int RequestLength = 40; // struct ifreq
     private const short Readable = 1; // POLLIN
+    private const int OpenForBoth = 0x2; // O_RDWR
+
+    // A program started meanwhile must not inherit the device: it would live as long as the program.
+    private const int OpenCloseOnExec = 0x80000; // O_CLOEXEC
 
     private readonly SafeFileHandle _handle;
 
@@ -24,7 +28,7 @@ internal sealed partial class TapDevice : IDisposable
     /// <summary>Makes an interface in a namespace. It is down.</summary>
     public static Task<TapDevice> CreateAsync(string networkNamespace, string name) => NetworkNamespace.RunAsync(networkNamespace, () =>
     {
-        SafeFileHandle handle = Open("/dev/net/tun", 2 /* O_RDWR */);
+        SafeFileHandle handle = Open("/dev/net/tun", OpenForBoth | OpenCloseOnExec);
         if (handle.IsInvalid)
             throw new LabException($"/dev/net/tun cannot be opened: error {Marshal.GetLastPInvokeError()}");
         Span<byte> request = stackalloc byte[RequestLength];
