@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Blixard.Images.Blobs;
 using Blixard.Images.Manifests;
+using Iroh.Blobs;
 
 namespace Blixard.Images;
 

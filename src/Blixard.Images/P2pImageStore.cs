@@ -1,6 +1,7 @@
 using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
 using Blixard.Images.Manifests;
+using Iroh.Blobs;
 
 namespace Blixard.Images;
 

@@ -2,6 +2,7 @@ using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
 using Blixard.Images.Manifests;
 using Blixard.Images.Tests.Support;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests;
 

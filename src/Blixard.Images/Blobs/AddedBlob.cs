@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Blobs;
 
 /// <summary>Content that is in the store now.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Iroh.Blobs;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Images.Blobs;

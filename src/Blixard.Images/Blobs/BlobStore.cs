@@ -1,3 +1,4 @@
+using Iroh.Blobs;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Images.Blobs;

@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Blobs;
 
 /// <summary>There is no room for a blob: the disk or the store's quota is full. What was stored before is untouched, and a fetch that met it

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Iroh.Blobs;
 using Iroh.Cryptography;
 
 namespace Blixard.Images.Blobs;

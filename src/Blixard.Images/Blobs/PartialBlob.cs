@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Iroh.Blobs;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Images.Blobs;

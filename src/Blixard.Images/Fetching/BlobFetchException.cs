@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Fetching;
 
 /// <summary>No source was left for a blob. What came and was right is kept for the next try; nothing wrong is on the disk.</summary>

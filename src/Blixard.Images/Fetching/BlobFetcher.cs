@@ -1,5 +1,6 @@
 using System.Buffers;
 using Blixard.Images.Blobs;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Fetching;
 

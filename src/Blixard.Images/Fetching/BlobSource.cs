@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Fetching;
 
 /// <summary>Reads a part of a blob from a peer.</summary>

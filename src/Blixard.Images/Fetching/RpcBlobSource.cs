@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
 using Google.Protobuf;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Fetching;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Blixard.Images.Blobs;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Manifests;
 

@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Manifests;
 
 /// <summary>The rules for names, tags and the other texts of an image, as proto/blixard/v1/image.proto states them.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Manifests;
 

@@ -1,3 +1,5 @@
+using Iroh.Blobs;
+
 namespace Blixard.Images.Manifests;
 
 /// <summary>What a part of an image is for. The order of the values is the order of parts in a manifest.</summary>

@@ -5,6 +5,7 @@ using Blixard.Rpc.Calls;
 using Blixard.Rpc.Services;
 using Blixard.V1;
 using Google.Protobuf;
+using Iroh.Blobs;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Images.Serving;

@@ -9,6 +9,7 @@ using Blixard.Node.Peers;
 using Blixard.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using Iroh.Blobs;
 using ImageProgress = Blixard.Images.ImageProgress;
 
 namespace Blixard.Node.Images;

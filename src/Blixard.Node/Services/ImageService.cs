@@ -8,6 +8,7 @@ using Blixard.Node.Membership;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Services;
 using Blixard.V1;
+using Iroh.Blobs;
 using ImageProgress = Blixard.V1.ImageProgress;
 
 namespace Blixard.Node.Services;

@@ -11,6 +11,7 @@ using Blixard.Node.Liveness;
 using Blixard.Node.Membership;
 using Blixard.V1;
 using Google.Protobuf.WellKnownTypes;
+using Iroh.Blobs;
 using ImageProgress = Blixard.Images.ImageProgress;
 using VmSpec = Blixard.MicroVm.Model.VmSpec;
 using VmState = Blixard.MicroVm.Model.VmState;

@@ -1,5 +1,6 @@
 using Blixard.Images.Blobs;
 using Blixard.Images.Tests.Support;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Blobs;
 

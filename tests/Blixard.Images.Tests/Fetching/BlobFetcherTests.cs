@@ -1,6 +1,7 @@
 using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
 using Blixard.Images.Tests.Support;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Fetching;
 

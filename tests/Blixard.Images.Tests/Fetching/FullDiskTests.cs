@@ -2,6 +2,7 @@ using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
 using Blixard.Images.Tests.Support;
 using Blixard.Testing.Basics;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Fetching;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Blixard.Images.Manifests;
+using Iroh.Blobs;
 using Iroh.Cryptography;
 
 namespace Blixard.Images.Tests.Manifests;

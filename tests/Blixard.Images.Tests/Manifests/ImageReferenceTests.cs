@@ -1,4 +1,5 @@
 using Blixard.Images.Manifests;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Manifests;
 

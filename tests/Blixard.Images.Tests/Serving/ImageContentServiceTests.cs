@@ -6,6 +6,7 @@ using Blixard.Images.Tests.Support;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
 using Google.Protobuf;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Serving;
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Blixard.Images.Blobs;
 using Blixard.Images.Fetching;
+using Iroh.Blobs;
 
 namespace Blixard.Images.Tests.Support;
 

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Iroh.Cryptography;
 
-namespace Blixard.Images;
+namespace Iroh.Blobs;
 
 /// <summary>The BLAKE3 hash of some content, by which it is named, stored and asked for. The default value is 32 zeros, the hash of
 /// nothing that anybody has seen.</summary>
