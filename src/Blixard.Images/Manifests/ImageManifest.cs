@@ -158,7 +158,7 @@ public sealed class ImageManifest
         return null;
     }
 
-    private static string? CheckLabels(SortedDictionary<string, string> labels)
+    internal static string? CheckLabels(SortedDictionary<string, string> labels)
     {
         if (labels.Count > LabelsMax)
             return $"there are {labels.Count} labels; {LabelsMax} are possible";
