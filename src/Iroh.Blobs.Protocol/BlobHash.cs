@@ -1,6 +1,8 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Iroh.Base.Serialization;
 using Iroh.Cryptography;
 
 namespace Iroh.Blobs;
@@ -12,6 +14,11 @@ public readonly struct BlobHash : IEquatable<BlobHash>, IComparable<BlobHash>
     /// <summary>Bytes of a hash.</summary>
     public const int Length = Blake3.HashLength;
 
+    /// <summary>Characters of a hash in base 32.</summary>
+    private const int Base32TextLength = 52;
+
+    private static readonly SearchValues<char> s_lowerHex = SearchValues.Create("0123456789abcdef");
+
     private readonly Bytes32 _bytes;
 
     /// <summary>A hash from its bytes.</summary>
@@ -21,6 +28,12 @@ public readonly struct BlobHash : IEquatable<BlobHash>, IComparable<BlobHash>
         ArgumentOutOfRangeException.ThrowIfNotEqual(bytes.Length, Length);
         bytes.CopyTo(_bytes);
     }
+
+    /// <summary>The hash of no bytes at all. That blob is complete everywhere.</summary>
+    public static BlobHash Empty { get; } = Of([]);
+
+    /// <summary>Whether this is the hash of no bytes.</summary>
+    public bool IsEmpty => this == Empty;
 
     [UnscopedRef]
     private ReadOnlySpan<byte> Span => MemoryMarshal.CreateReadOnlySpan(in Unsafe.As<Bytes32, byte>(ref Unsafe.AsRef(in _bytes)), Length);
@@ -51,15 +64,20 @@ public readonly struct BlobHash : IEquatable<BlobHash>, IComparable<BlobHash>
         return new BlobHash(hash);
     }
 
-    /// <summary>Reads 64 lower-case hexadecimal digits: upper case is refused, so that a hash has one text.</summary>
-    public static bool TryParse([NotNullWhen(true)] string? text, out BlobHash hash)
+    /// <summary>
+    /// Reads 64 lower-case hexadecimal digits (upper case is refused, so that a hash has one text), or the 52 characters of base 32, of
+    /// either case, that iroh wrote before its version 0.90.
+    /// </summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, out BlobHash hash) => TryParse(text.AsSpan(), out hash);
+
+    /// <inheritdoc cref="TryParse(string?, out BlobHash)"/>
+    public static bool TryParse(ReadOnlySpan<char> text, out BlobHash hash)
     {
         hash = default;
-        if (text is not { Length: 2 * Length })
+        if (text.Length == Base32TextLength)
+            return Base32.TryDecode(text, out byte[] bytes) && TryRead(bytes, out hash);
+        if (text.Length != 2 * Length || text.ContainsAnyExcept(s_lowerHex))
             return false;
-        foreach (char c in text)
-            if (c is not ((>= '0' and <= '9') or (>= 'a' and <= 'f')))
-                return false;
         hash = new BlobHash(Convert.FromHexString(text));
         return true;
     }
