@@ -53,13 +53,17 @@ public static class EndpointAddressCodec
     }
 
     /// <summary>Reads an address from the front of <paramref name="bytes"/>; what follows it is ignored.</summary>
-    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out EndpointAddress? address) =>
-        // The form of custom addresses changed after 1.0.3 without a mark: the released form is tried first.
-        TryRead(bytes, CustomForm.FixedField, out address) || TryRead(bytes, CustomForm.LengthPrefixed, out address);
+    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out EndpointAddress? address) => TryRead(bytes, out address, out _);
 
-    private static bool TryRead(ReadOnlySpan<byte> bytes, CustomForm form, [NotNullWhen(true)] out EndpointAddress? address)
+    /// <summary>Reads an address from the front of <paramref name="bytes"/> and says how many of them it took.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out EndpointAddress? address, out int length) =>
+        // The form of custom addresses changed after 1.0.3 without a mark: the released form is tried first.
+        TryRead(bytes, CustomForm.FixedField, out address, out length) || TryRead(bytes, CustomForm.LengthPrefixed, out address, out length);
+
+    private static bool TryRead(ReadOnlySpan<byte> bytes, CustomForm form, [NotNullWhen(true)] out EndpointAddress? address, out int length)
     {
         address = null;
+        length = 0;
         var reader = new PostcardReader(bytes);
         if (!reader.TryReadFixed(EndpointId.Length, out ReadOnlySpan<byte> idBytes)
             || !EndpointId.TryFromBytes(idBytes, out EndpointId id)
@@ -77,6 +81,7 @@ public static class EndpointAddressCodec
         }
 
         address = new EndpointAddress(id, addresses);
+        length = reader.Position;
         return true;
     }
 

@@ -1,0 +1,67 @@
+using System.Diagnostics.CodeAnalysis;
+using Iroh.Cryptography;
+
+namespace Iroh.Docs;
+
+/// <summary>
+/// An author with the secret to sign entries, a 32-byte Ed25519 seed.
+/// Immutable and thread-safe. <see cref="ToString"/> shows the public id only; <see cref="ExportText"/> gives the secret away.
+/// </summary>
+public sealed class Author
+{
+    /// <summary>Bytes of a seed.</summary>
+    public const int SeedLength = Ed25519.SeedLength;
+
+    private readonly byte[] _seed;
+
+    private Author(byte[] seed)
+    {
+        _seed = seed;
+        Span<byte> publicKey = stackalloc byte[Ed25519.PublicKeyLength];
+        Ed25519.DerivePublicKey(seed, publicKey);
+        Id = new AuthorId(publicKey);
+    }
+
+    /// <summary>The public half, which stands in every entry.</summary>
+    public AuthorId Id { get; }
+
+    /// <summary>The seed: whoever has it can sign in this name.</summary>
+    public ReadOnlySpan<byte> Seed => _seed;
+
+    /// <summary>A new secret from <paramref name="random"/>.</summary>
+    public static Author Generate(RandomSource random)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        byte[] seed = new byte[SeedLength];
+        random.Fill(seed);
+        return new Author(seed);
+    }
+
+    /// <summary>Copies exactly <see cref="SeedLength"/> bytes.</summary>
+    public static Author FromSeed(ReadOnlySpan<byte> seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(seed.Length, SeedLength);
+        return new Author(seed.ToArray());
+    }
+
+    /// <summary>Reads the text form: 64 hex digits of either case.</summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out Author? secret)
+    {
+        secret = KeyText.TryRead(text, out byte[] seed) ? new Author(seed) : null;
+        return secret is not null;
+    }
+
+    /// <summary>Signs <paramref name="message"/>; the signature has 64 bytes.</summary>
+    public byte[] Sign(ReadOnlySpan<byte> message)
+    {
+        byte[] signature = new byte[Ed25519.SignatureLength];
+        Ed25519.Sign(_seed, message, signature);
+        return signature;
+    }
+
+    /// <summary>The secret as 64 lower-case hex digits, the form in which iroh exports and imports it.</summary>
+    public string ExportText() => Convert.ToHexStringLower(_seed);
+
+    /// <summary>Names the secret by its public half.</summary>
+    public override string ToString() => $"Author({Id.ToShortString()})";
+}
