@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using Iroh.Cryptography;
 
@@ -21,6 +22,9 @@ public static class BaoTree
 
     /// <summary>Bytes of a pair: the chaining values of the left and of the right half of a subtree.</summary>
     public const int PairLength = 2 * BlobHash.Length;
+
+    /// <summary>Bytes of the size that goes before a blob in a stream.</summary>
+    public const int SizeHeaderLength = 8;
 
     /// <summary>The largest blob: offsets of files and streams are signed.</summary>
     public const ulong SizeMax = long.MaxValue;
@@ -47,6 +51,13 @@ public static class BaoTree
     /// Chunks or groups in the left half of a subtree of more than one: the largest power of two that leaves something for the right.
     /// </summary>
     public static ulong LeftCount(ulong count) => 1UL << (63 - BitOperations.LeadingZeroCount(count - 1));
+
+    /// <summary>Writes the size as it goes before a blob in a stream: <see cref="SizeHeaderLength"/> bytes.</summary>
+    public static void WriteSize(Span<byte> destination, ulong size) => BinaryPrimitives.WriteUInt64LittleEndian(destination, size);
+
+    /// <summary>Reads the size that goes before a blob in a stream: the sender's claim, any number.</summary>
+    /// <param name="bytes">At least <see cref="SizeHeaderLength"/> bytes.</param>
+    public static ulong ReadSize(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt64LittleEndian(bytes);
 
     /// <summary>
     /// Where in the outboard each pair of a blob belongs, in the order in which they become known while the blob is hashed from its

@@ -14,6 +14,11 @@ internal static class Blake3Tree
     /// <summary>Chunks or parents of a batch: the lanes of the widest kernel.</summary>
     private const int BatchMax = 16;
 
+    /// <summary>
+    /// Bytes of the neighbouring subtrees that are computed together: sixteen groups of sixteen chunks have full lanes up to their tops.
+    /// </summary>
+    private const int NeighboursMax = BatchMax * BatchMax * ChunkLength;
+
     /// <summary>The node at the top of a subtree.</summary>
     /// <param name="data">The content, as <see cref="Blake3.HashSubtree"/> describes it.</param>
     /// <param name="firstChunk">The index of its first chunk.</param>
@@ -45,6 +50,36 @@ internal static class Blake3Tree
         while (count > 2)
             count = Parents(values, count, key, flags, values);
         values[..(2 * ValueWords)].CopyTo(halves);
+    }
+
+    /// <summary>The chaining values of neighbouring subtrees of equal size, as bytes.</summary>
+    public static void SubtreeValues(
+        ReadOnlySpan<byte> data, int subtreeLength, ulong firstChunk, ReadOnlySpan<uint> key, Blake3Flags flags, Span<byte> destination)
+    {
+        Span<uint> values = stackalloc uint[NeighboursMax / ChunkLength * ValueWords];
+        while (!data.IsEmpty)
+        {
+            int length = subtreeLength;
+            int count = 1;
+            if (subtreeLength <= NeighboursMax)
+            {
+                count = Math.Min(data.Length, NeighboursMax) / subtreeLength;
+                length = count * subtreeLength;
+                int nodes = Chunks(data[..length], firstChunk, key, flags, values);
+                while (nodes > count)
+                    nodes = Parents(values, nodes, key, flags, values);
+            }
+            else
+            {
+                SubtreeNode(data[..length], firstChunk, key, flags, out Blake3Node node);
+                node.ChainingValue(values);
+            }
+
+            Blake3Node.WriteWords(values[..(count * ValueWords)], destination);
+            data = data[length..];
+            destination = destination[(count * Blake3.HashLength)..];
+            firstChunk += (uint)(length / ChunkLength);
+        }
     }
 
     // The values of 2 to 16 neighbouring subtrees, of equal size but for the last, that make up the data of more than one chunk.
