@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+
+namespace Iroh.Docs.Reconciliation;
+
+/// <summary>Collects the parts of a reply up to a number of bytes. Not thread-safe.</summary>
+internal sealed class ReplyBuilder
+{
+    // Two signatures, the name's length, length, hash, timestamp and status of an entry, each at its longest.
+    private const int EntryBytes = 128 + 3 + 10 + 32 + 10 + 1;
+
+    // Variant, two lengths, the fingerprint or the number of entries and the flag, each at its longest.
+    private const int PartBytes = 1 + 6 + 32;
+
+    private readonly ImmutableArray<ReconciliationPart>.Builder _parts = ImmutableArray.CreateBuilder<ReconciliationPart>();
+    private long _room;
+
+    internal ReplyBuilder(int bytesMax) => _room = bytesMax;
+
+    /// <summary>Whether something was left out.</summary>
+    internal bool IsCut { get; private set; }
+
+    internal void AddFingerprint(RecordRange range, EntryFingerprint fingerprint)
+    {
+        if (TryTake(range))
+            _parts.Add(new FingerprintPart(range, fingerprint));
+    }
+
+    internal void AddItem(RecordRange range, IEnumerable<ReceivedEntry> entries, bool hasLocal)
+    {
+        if (!TryTake(range))
+            return;
+        var fitting = ImmutableArray.CreateBuilder<ReceivedEntry>();
+        foreach (ReceivedEntry entry in entries)
+        {
+            int length = EntryBytes + entry.Entry.Key.Span.Length;
+            if (length > _room)
+            {
+                IsCut = true;
+                break;
+            }
+
+            _room -= length;
+            fitting.Add(entry);
+        }
+
+        _parts.Add(new ItemPart(range, fitting.DrainToImmutable(), hasLocal));
+    }
+
+    /// <summary>What was collected; null if nothing was.</summary>
+    internal ReconciliationMessage? Build() => _parts.Count == 0 ? null : new ReconciliationMessage(_parts.DrainToImmutable());
+
+    private bool TryTake(RecordRange range)
+    {
+        long length = PartBytes + range.From.Span.Length + range.To.Span.Length;
+        IsCut |= length > _room;
+        if (length > _room)
+            return false;
+        _room -= length;
+        return true;
+    }
+}
