@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Iroh.Docs.Reconciliation;
 
 /// <summary>
@@ -25,6 +23,18 @@ public sealed class EntrySet : IEntrySet
         return index < _entries.Count && _entries[index].Key == key ? _entries[index] : null;
     }
 
+    /// <inheritdoc/>
+    public SignedEntry? FindLast(RecordKey key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        int index = LowerBound(key.Span);
+        if (index == _entries.Count || _entries[index].Key != key)
+            index--;
+        return index >= 0 && _entries[index].Key.Span[..RecordKey.PrefixLength].SequenceEqual(key.Span[..RecordKey.PrefixLength])
+            ? _entries[index]
+            : null;
+    }
+
     /// <summary>Stores an entry unless one that is here covers it, and removes those that it covers.</summary>
     /// <param name="entry">An entry of this document.</param>
     /// <param name="removed">Number of entries that it removed; an older one with the same name counts.</param>
@@ -33,7 +43,7 @@ public sealed class EntrySet : IEntrySet
     {
         ArgumentNullException.ThrowIfNull(entry);
         removed = 0;
-        if (FindCovering(entry) is not null)
+        if (CoverSearch.Find(this, entry) is not null)
             return false;
         int start = LowerBound(entry.Key.Span);
         int end = start;
@@ -68,44 +78,13 @@ public sealed class EntrySet : IEntrySet
     }
 
     /// <inheritdoc/>
-    public RecordKey KeyAt(RecordRange range, long position)
+    public RecordKey? KeyAt(RecordRange range, long position)
     {
         foreach ((int start, int end) in Spans(range))
         {
             if (position < end - start)
                 return _entries[start + (int)position].Key;
             position -= end - start;
-        }
-
-        throw new ArgumentOutOfRangeException(nameof(position), "The range has fewer entries.");
-    }
-
-    /// <summary>The entry whose key is the longest prefix of the new one's and that covers it.</summary>
-    [SuppressMessage("Performance", "CA1859", Justification = "The entry is what a reader expects to be found.")]
-    private SignedEntry? FindCovering(SignedEntry entry)
-    {
-        ReadOnlySpan<byte> name = entry.Key.Span;
-        int length = name.Length;
-        while (length >= RecordKey.PrefixLength)
-        {
-            // The last name up to these bytes either is a prefix or shows how short the next possible one has to be.
-            ReadOnlySpan<byte> prefix = name[..length];
-            int index = LowerBound(prefix);
-            if (index == _entries.Count || !_entries[index].Key.Span.SequenceEqual(prefix))
-                index--;
-            if (index < 0)
-                return null;
-            SignedEntry candidate = _entries[index];
-            int common = prefix.CommonPrefixLength(candidate.Key.Span);
-            if (common < candidate.Key.Span.Length)
-            {
-                length = common;
-                continue;
-            }
-
-            if (candidate.Record.CompareTo(entry.Record) >= 0)
-                return candidate;
-            length = common - 1;
         }
 
         return null;

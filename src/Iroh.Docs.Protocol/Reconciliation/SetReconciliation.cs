@@ -140,7 +140,14 @@ public sealed class SetReconciliation
             return true;
         }
 
-        foreach (RecordRange range in Split(part.Range, ours.Count))
+        // Only where entries were removed under our hands there is nothing to cut at.
+        if (FindPivots(part.Range, ours.Count) is not { } pivots)
+        {
+            reply.AddItem(part.Range, _replica.Entries(part.Range).Select(WithStatus), hasLocal: false);
+            return true;
+        }
+
+        foreach (RecordRange range in Cut(part.Range, pivots))
         {
             if (!TrySummarize(range, out RangeSummary summary))
                 return false;
@@ -153,29 +160,33 @@ public sealed class SetReconciliation
         return true;
     }
 
-    /// <summary>Cuts a range with at least two entries so that each part has about the same number.</summary>
-    private IEnumerable<RecordRange> Split(RecordRange range, long count)
+    /// <summary>The names at which a range with at least two entries is cut so that each part has about the same number.</summary>
+    private RecordKey[]? FindPivots(RecordRange range, long count)
     {
-        // The part of the range's order that begins with its own first name, where the range goes around the end.
-        RecordKey end = range.Wraps ? range.To : range.From;
-        long start = (range.IsAll || range.Wraps) && end > RecordKey.Zero
-            ? _replica.Summarize(new RecordRange(RecordKey.Zero, end)).Count
+        // A range that goes around the end is cut from its own first name on, which is somewhere in the middle of its order.
+        RecordKey middle = range.Wraps ? range.To : range.From;
+        long start = (range.IsAll || range.Wraps) && middle > RecordKey.Zero
+            ? _replica.Summarize(new RecordRange(RecordKey.Zero, middle)).Count
             : 0;
-        int parts = _options.SplitFactor;
-        var pivots = new RecordKey[parts];
-        for (int i = 0; i < parts; i++)
-            pivots[i] = _replica.KeyAt(range, (long)((start + ((Int128)count * (i + 1) / parts)) % count));
-
-        if (!range.IsAll)
+        var pivots = new RecordKey[_options.SplitFactor];
+        for (int i = 0; i < pivots.Length; i++)
         {
-            pivots[parts - 1] = range.To;
-            yield return new RecordRange(range.From, pivots[0]);
+            long position = (long)((start + ((Int128)count * (i + 1) / pivots.Length)) % count);
+            if (_replica.KeyAt(range, position) is not { } pivot)
+                return null;
+            pivots[i] = pivot;
         }
 
-        int last = range.IsAll ? parts : parts - 1;
-        for (int i = 0; i < last; i++)
+        return pivots;
+    }
+
+    private static IEnumerable<RecordRange> Cut(RecordRange range, RecordKey[] pivots)
+    {
+        // A circle is cut at every pivot; a range keeps its ends, so that the last pivot has nothing to cut.
+        RecordKey[] cuts = range.IsAll ? [.. pivots, pivots[0]] : [range.From, .. pivots[..^1], range.To];
+        for (int i = 0; i + 1 < cuts.Length; i++)
         {
-            var part = new RecordRange(pivots[i], pivots[(i + 1) % parts]);
+            var part = new RecordRange(cuts[i], cuts[i + 1]);
             if (!part.IsAll)
                 yield return part;
         }

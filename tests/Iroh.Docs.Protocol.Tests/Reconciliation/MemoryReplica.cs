@@ -18,11 +18,13 @@ internal sealed class MemoryReplica(IEnumerable<SignedEntry> entries, ContentSta
 
     public SignedEntry? Find(RecordKey key) => _set.Find(key);
 
+    public SignedEntry? FindLast(RecordKey key) => _set.FindLast(key);
+
     public RangeSummary Summarize(RecordRange range) => _set.Summarize(range);
 
     public IEnumerable<SignedEntry> Entries(RecordRange range) => _set.Entries(range);
 
-    public RecordKey KeyAt(RecordRange range, long position) => _set.KeyAt(range, position);
+    public RecordKey? KeyAt(RecordRange range, long position) => _set.KeyAt(range, position);
 
     public ContentStatus StatusOf(BlobHash content) => status;
 
