@@ -7,13 +7,13 @@ namespace NatBench;
 /// <summary>
 /// Two endpoints behind each pair of NATs, and what happens to a transfer when its network changes:
 /// <code>
-/// NatBench [--runs N] [--delay MS] [--listen KIND] [--dial KIND] [--report FILE] [matrix] [uplink] [outage] [relay]
+/// NatBench [--runs N] [--delay MS] [--listen KIND] [--dial KIND] [--report FILE] [matrix] [uplink] [outage] [relay] [relay-restart]
 /// </code>
 /// Prints each outcome as it comes and at the end tables in Markdown. Ends with 0 if no application met an error, with 1 if one did.
 /// </summary>
 internal static class Program
 {
-    private static readonly string[] s_cases = ["matrix", "uplink", "outage", "relay"];
+    private static readonly string[] s_cases = ["matrix", "uplink", "outage", "relay", "relay-restart"];
     private static readonly string[] s_options = ["--runs", "--delay", "--listen", "--dial", "--report"];
 
     private static async Task<int> Main(string[] arguments)
@@ -50,7 +50,7 @@ internal static class Program
             tables.Add(NatTable.OfMeetings(outcomes));
         }
 
-        foreach (string name in cases.Where(name => name != "matrix"))
+        foreach (string name in cases.Where(name => name is not ("matrix" or "relay-restart")))
         {
             for (int run = 0; run < plan.Runs; run++)
             {
@@ -72,11 +72,32 @@ internal static class Program
 
         if (uplinks.Count > 0)
             tables.Add(NatTable.OfUplinks(uplinks));
+        if (cases.Contains("relay-restart"))
+            failed |= !await RestartAsync(program, plan.Runs, tables);
         string text = string.Join('\n', tables);
         Console.WriteLine(text);
         if (file is not null)
             await File.WriteAllTextAsync(file, text);
         return failed ? 1 : 0;
+    }
+
+    /// <summary>A relay is killed under a thousand connections; false if one of them did not go on.</summary>
+    private static async Task<bool> RestartAsync(string program, int runs, List<string> tables)
+    {
+        const int Side = 32;
+        var outcomes = new List<RelayRestartOutcome>();
+        for (int run = 0; run < runs; run++)
+        {
+            RelayRestartOutcome outcome = await RelayRestart.RunAsync(program, Side, Side);
+            string last = outcome.StoodStill is [.., { } longest] ? $", the last after {longest.TotalMilliseconds:0} ms" : "";
+            Log($"relay killed under {outcome.Connections} connections, {outcome.StoodStill.Count} went on{last}");
+            foreach (string problem in outcome.Problems)
+                Log(problem);
+            outcomes.Add(outcome);
+        }
+
+        tables.Add(NatTable.OfRestarts(outcomes));
+        return outcomes.All(outcome => outcome.Problems.Count == 0);
     }
 
     private static Task<IReadOnlyList<UplinkOutcome>> RunUplinkAsync(string name, string program) => name switch

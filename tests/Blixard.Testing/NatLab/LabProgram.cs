@@ -32,13 +32,14 @@ public sealed class LabProgram : IAsyncDisposable
     /// <param name="host">Where it runs.</param>
     /// <param name="program">The path of blixard.dll.</param>
     /// <param name="arguments">The command and its options; <c>--json</c> is added.</param>
-    public static LabProgram Start(InternetLab lab, LabHost host, string program, params IReadOnlyList<string> arguments)
-    {
-        ProcessStartInfo start = lab.Command(host, "dotnet", [program, .. arguments, "--json"]);
-        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
-        string what = $"{host.Name}: blixard {string.Join(' ', arguments.Select(argument => argument.Length > 40 ? argument[..40] + "…" : argument))}";
-        return new LabProgram(what, Process.Start(start) ?? throw new LabException($"{what} could not be started"));
-    }
+    public static LabProgram Start(InternetLab lab, LabHost host, string program, params IReadOnlyList<string> arguments) =>
+        Start(host.Name, lab.Command(host, "dotnet", [program, .. arguments, "--json"]), arguments);
+
+    /// <summary>Starts a command on this machine itself, outside of every lab.</summary>
+    /// <param name="program">The path of blixard.dll.</param>
+    /// <param name="arguments">The command and its options; <c>--json</c> is added.</param>
+    public static LabProgram StartHere(string program, params IReadOnlyList<string> arguments) =>
+        Start("here", new ProcessStartInfo("dotnet", [program, .. arguments, "--json"]), arguments);
 
     /// <summary>The first thing it prints that a condition holds for, from the beginning.</summary>
     /// <exception cref="LabException">It ended without, or did not in time; the message has what it printed.</exception>
@@ -103,5 +104,12 @@ public sealed class LabProgram : IAsyncDisposable
         if (!_process.HasExited)
             await KillAsync().ConfigureAwait(false);
         _process.Dispose();
+    }
+
+    private static LabProgram Start(string place, ProcessStartInfo start, IReadOnlyList<string> arguments)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        string what = $"{place}: blixard {string.Join(' ', arguments.Select(argument => argument.Length > 40 ? argument[..40] + "…" : argument))}";
+        return new LabProgram(what, Process.Start(start) ?? throw new LabException($"{what} could not be started"));
     }
 }

@@ -36,6 +36,20 @@ public static class NatTable
         return table.ToString();
     }
 
+    /// <summary>One row for each time that a relay was killed and started again.</summary>
+    public static string OfRestarts(IEnumerable<RelayRestartOutcome> outcomes)
+    {
+        var table = new StringBuilder("| connections over the killed relay | went on | relay away | stood still: median | 90 % | longest |\n|---|---|---|---|---|---|\n");
+        foreach (RelayRestartOutcome outcome in outcomes)
+        {
+            double[] times = [.. outcome.StoodStill.Select(time => time.TotalMilliseconds)];
+            table.Append(CultureInfo.InvariantCulture, $"| {outcome.Connections} | {times.Length} | {outcome.Away.TotalMilliseconds:0} ms ");
+            table.Append(CultureInfo.InvariantCulture, $"| {Milliseconds(times, 0.5)} | {Milliseconds(times, 0.9)} | {Milliseconds(times, 1)} |\n");
+        }
+
+        return table.ToString();
+    }
+
     /// <summary>A kind for people.</summary>
     public static string NameOf(NatKind kind) => kind switch
     {
