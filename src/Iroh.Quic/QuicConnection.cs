@@ -318,12 +318,10 @@ public sealed partial class QuicConnection : IAsyncDisposable
                 OnClosed(QuicCloseReason.From(_driver.Core.CloseReason!, _driver.Core.IsPeerMismatch));
                 break;
             case ConnectionEventKind.PortSearchSocketsWanted:
-                int wanted = (int)e.Code;
-                _ = Task.Run(() => _driver.OpenSearchSockets(wanted));
+                _driver.BeginSearch((int)e.Code);
                 break;
             case ConnectionEventKind.PortSearchEnded:
-                NetworkAddress found = e.Address;
-                _ = Task.Run(() => _driver.EndSearch(found));
+                _driver.EndSearch(e.Address);
                 break;
             case >= ConnectionEventKind.PeerCandidatesChanged and <= ConnectionEventKind.PathsAvailable:
                 OnPathEvent(e);

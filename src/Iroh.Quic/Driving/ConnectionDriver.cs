@@ -23,7 +23,7 @@ namespace Iroh.Quic.Driving;
 ///    +-------------------+  nothing left to send
 /// </code></para>
 /// </remarks>
-internal sealed class ConnectionDriver : DeadlineHeap.Entry
+internal sealed class ConnectionDriver : DeadlineHeap.Entry, ISearchReceiver
 {
     /// <summary>
     /// Sends by one transmitter before it leaves the rest to the timer thread, so that a caller that wrote a little does not go
@@ -259,23 +259,43 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
             _endpoint.Send(transmit, payload);
     }
 
-    /// <summary>Opens sockets for a port search, and tells the core. Makes system calls: not to be called under the lock.</summary>
-    public void OpenSearchSockets(int count)
+    /// <summary>A port search begins: its sockets are opened soon, on another thread, and the core is told. Under the lock.</summary>
+    public void BeginSearch(int count)
     {
+        SearchSockets? before = _search;
         var search = new SearchSockets(this);
+        Volatile.Write(ref _search, search);
+        _ = Task.Run(() =>
+        {
+            before?.Dispose();
+            OpenSearchSockets(search, count);
+        });
+    }
+
+    /// <summary>
+    /// The port search is over: its sockets are closed soon, on another thread. Those that paths use stay, and the last one at which the peer
+    /// has arrived, <paramref name="found"/>: it may have arrived at several, and opened its path to any. Under the lock.
+    /// </summary>
+    public void EndSearch(NetworkAddress found)
+    {
+        // Taken here: the task may run after another search has begun.
+        if (_search is { } search)
+            _ = Task.Run(() => EndSearch(search, found));
+    }
+
+    private void OpenSearchSockets(SearchSockets search, int count)
+    {
         lock (Lock)
         {
             if (_failed || Core.Phase != ConnectionPhase.Established)
                 return;
-            _search?.Dispose();
-            Volatile.Write(ref _search, search);
         }
 
         // NATs of this kind are IPv4's: IPv6 has no need of them.
         NetworkAddress[] opened = search.Open(count, AddressFamily.InterNetwork);
         lock (Lock)
         {
-            if (_failed)
+            if (_failed || _search != search)
                 return;
             try
             {
@@ -291,14 +311,8 @@ internal sealed class ConnectionDriver : DeadlineHeap.Entry
         Flush();
     }
 
-    /// <summary>
-    /// The port search is over. The sockets that paths use stay, and the last one at which the peer has arrived, <paramref name="found"/>:
-    /// it may have arrived at several, and opened its path to any.
-    /// </summary>
-    public void EndSearch(NetworkAddress found)
+    private void EndSearch(SearchSockets search, NetworkAddress found)
     {
-        if (Volatile.Read(ref _search) is not { } search)
-            return;
         HashSet<NetworkAddress> used = [found];
         lock (Lock)
         {

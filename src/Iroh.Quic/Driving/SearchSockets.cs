@@ -15,13 +15,20 @@ internal sealed class SearchSockets : IDisposable
 {
     private const int DatagramMax = 65_535;
 
-    private readonly ConnectionDriver _connection;
+    private readonly ISearchReceiver _receiver;
     private readonly ConcurrentDictionary<NetworkAddress, Socket> _sockets = new();
-    private volatile bool _isDisposed;
 
-    public SearchSockets(ConnectionDriver connection) => _connection = connection;
+    // The search may end before its sockets have been opened, or while they are: null until then.
+    private volatile HashSet<NetworkAddress>? _kept;
 
-    /// <summary>Opens sockets and begins to receive on them.</summary>
+    /// <summary>Has no sockets yet.</summary>
+    /// <param name="receiver">Gets what arrives on them.</param>
+    public SearchSockets(ISearchReceiver receiver) => _receiver = receiver;
+
+    /// <summary>How many sockets are open.</summary>
+    public int Count => _sockets.Count;
+
+    /// <summary>Opens sockets and begins to receive on them; none, or not all, if the search has ended.</summary>
     /// <param name="count">How many; where the system gives fewer, fewer it is.</param>
     /// <param name="family">The family of the peer's addresses.</param>
     /// <returns>Their local addresses, which name them in <see cref="FourTuple.Local"/>.</returns>
@@ -29,7 +36,7 @@ internal sealed class SearchSockets : IDisposable
     {
         IPAddress any = family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any;
         var opened = new List<NetworkAddress>(count);
-        for (int i = 0; i < count && !_isDisposed; i++)
+        for (int i = 0; i < count && _kept is null; i++)
         {
             var socket = new Socket(family, SocketType.Dgram, ProtocolType.Udp);
             try
@@ -51,9 +58,10 @@ internal sealed class SearchSockets : IDisposable
             _ = ReceiveAsync(socket, address);
         }
 
-        if (_isDisposed)
-            Dispose();
-        return [.. opened];
+        if (_kept is not { } kept)
+            return [.. opened];
+        CloseAllBut(kept);
+        return [.. opened.Where(_sockets.ContainsKey)];
     }
 
     /// <summary>Sends through one of the sockets; false if the local address names none.</summary>
@@ -75,21 +83,24 @@ internal sealed class SearchSockets : IDisposable
         return true;
     }
 
-    /// <summary>The search is over: closes all sockets but those with these local addresses.</summary>
+    /// <summary>The search is over: closes all sockets but those with these local addresses, and no more are opened.</summary>
     public void Keep(HashSet<NetworkAddress> used)
+    {
+        // Told before what is open is gone through: what is opened meanwhile is closed by who opens it.
+        _kept = used;
+        CloseAllBut(used);
+    }
+
+    /// <summary>Closes all, and no more are opened.</summary>
+    public void Dispose() => Keep([]);
+
+    private void CloseAllBut(HashSet<NetworkAddress> used)
     {
         foreach ((NetworkAddress address, Socket socket) in _sockets)
         {
             if (!used.Contains(address) && _sockets.TryRemove(address, out _))
                 socket.Dispose();
         }
-    }
-
-    /// <summary>Closes all.</summary>
-    public void Dispose()
-    {
-        _isDisposed = true;
-        Keep([]);
     }
 
     private async Task ReceiveAsync(Socket socket, NetworkAddress local)
@@ -126,8 +137,8 @@ internal sealed class SearchSockets : IDisposable
             if (received.ReceivedBytes == 0)
                 continue;
             var path = new FourTuple(local, NetworkAddress.From((IPEndPoint)received.RemoteEndPoint));
-            _connection.HandleDatagrams(path, EcnCodepoint.NotEct, buffer.AsSpan(0, received.ReceivedBytes), received.ReceivedBytes);
-            _connection.Flush();
+            _receiver.HandleDatagrams(path, EcnCodepoint.NotEct, buffer.AsSpan(0, received.ReceivedBytes), received.ReceivedBytes);
+            _receiver.Flush();
         }
     }
 }
