@@ -30,7 +30,7 @@ internal sealed class DemoInternet : IAsyncDisposable
 
     private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(5);
 
-    private readonly string _name = $"blixard-demo-{Environment.ProcessId}";
+    private readonly string _name = DemoLeftovers.OwnName();
     private readonly string _certificate;
     private readonly string _key;
     private Process? _relay;
@@ -62,6 +62,8 @@ internal sealed class DemoInternet : IAsyncDisposable
         string problem;
         try
         {
+            await DemoLeftovers.RemoveAsync(async (program, arguments) =>
+                await RunToolAsync(program, arguments, "", cancellationToken).ConfigureAwait(false) is { Problem: "" } done ? done.Output : null).ConfigureAwait(false);
             problem = await internet.BuildAsync(cancellationToken).ConfigureAwait(false);
             if (problem.Length == 0)
                 problem = await internet.StartRelayAsync(folder, cancellationToken).ConfigureAwait(false);
@@ -208,7 +210,11 @@ internal sealed class DemoInternet : IAsyncDisposable
     }
 
     /// <summary>Runs a tool; what went wrong, or "".</summary>
-    private static async Task<string> RunAsync(string program, string[] arguments, string input, CancellationToken cancellationToken)
+    private static async Task<string> RunAsync(string program, string[] arguments, string input, CancellationToken cancellationToken) =>
+        (await RunToolAsync(program, arguments, input, cancellationToken).ConfigureAwait(false)).Problem;
+
+    /// <summary>Runs a tool; what it printed, and what went wrong or "".</summary>
+    private static async Task<(string Output, string Problem)> RunToolAsync(string program, string[] arguments, string input, CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         Process? process;
@@ -218,7 +224,7 @@ internal sealed class DemoInternet : IAsyncDisposable
         }
         catch (Win32Exception exception)
         {
-            return $"{program} cannot be run: {exception.Message}";
+            return ("", $"{program} cannot be run: {exception.Message}");
         }
 
         using (process)
@@ -227,9 +233,10 @@ internal sealed class DemoInternet : IAsyncDisposable
             limit.CancelAfter(s_limit);
             await process!.StandardInput.WriteAsync(input.AsMemory(), limit.Token).ConfigureAwait(false);
             process.StandardInput.Close();
+            Task<string> output = process.StandardOutput.ReadToEndAsync(limit.Token);
             string errors = await process.StandardError.ReadToEndAsync(limit.Token).ConfigureAwait(false);
             await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
-            return process.ExitCode == 0 ? "" : $"{program}: {errors.Split('\n')[0]}";
+            return (await output.ConfigureAwait(false), process.ExitCode == 0 ? "" : $"{program}: {errors.Split('\n')[0]}");
         }
     }
 }
