@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Blixard.Cluster.Liveness;
 using Blixard.Node.Configuration;
 using Iroh;
+using Iroh.Lookup;
 using Iroh.NetReport;
 
 namespace Blixard.Node;
@@ -32,6 +33,10 @@ public sealed record NodeOptions
 
     /// <summary>Whether a node with relays asks the gateway to forward a port. Default: true.</summary>
     public bool MapPorts { get; init; } = true;
+
+    /// <summary>Where the node publishes its address, and finds members and the servers of tickets by their id when the addresses that it knows
+    /// are old. Default: nowhere; then the records of the members are what it knows.</summary>
+    public LookupConfiguration Lookups { get; init; } = LookupConfiguration.None;
 
     /// <summary>Where gRPC is served to other nodes; port 0 as in <see cref="Bind"/>. Default: all IPv4 addresses.</summary>
     public IPEndPoint Grpc { get; init; } = new(IPAddress.Any, 0);

@@ -19,6 +19,7 @@ internal sealed class NodeCommandOptions
     };
 
     private readonly RelayOptions _relays = new();
+    private readonly LookupOptions _lookups = new();
     private readonly Option<string?> _grpc = new("--grpc") { Description = "Where gRPC is served to other nodes. Default: 0.0.0.0:0.", HelpName = "IP:PORT" };
     private readonly Option<string?> _http = new("--http")
     {
@@ -52,6 +53,7 @@ internal sealed class NodeCommandOptions
         foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _etcd, _verbose })
             command.Options.Add(option);
         _relays.AddTo(command);
+        _lookups.AddTo(command);
     }
 
     /// <summary>Whether the log is wanted in full.</summary>
@@ -74,6 +76,7 @@ internal sealed class NodeCommandOptions
             options = options with { StunServers = stunServers };
         if (!_relays.MapPorts(result))
             options = options with { MapPorts = false };
+        options = options with { Lookups = _lookups.Read(result, options.Lookups) };
         if (result.GetValue(_grpc) is { } grpc)
             options = options with { Grpc = ParseAddress("--grpc", grpc) };
         if (result.GetValue(_http) is { } http)

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Net;
+using Blixard.Node.Configuration;
 using Iroh;
 using Iroh.Base;
+using Iroh.Lookup;
 
 namespace Blixard.Cli.Net;
 
@@ -21,6 +23,7 @@ internal sealed class EndpointOptions
     };
 
     private readonly RelayOptions _relays = new();
+    private readonly LookupOptions _lookups = new();
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -28,30 +31,70 @@ internal sealed class EndpointOptions
         command.Options.Add(_key);
         command.Options.Add(_bind);
         _relays.AddTo(command);
+        _lookups.AddTo(command);
     }
 
     /// <summary>Binds the endpoint that the options describe.</summary>
-    public Task<IrohEndpoint> BindAsync(ParseResult result, IReadOnlyList<string> protocols, CancellationToken cancellationToken)
+    public async Task<IrohEndpoint> BindAsync(ParseResult result, IReadOnlyList<string> protocols, CancellationToken cancellationToken)
     {
         string[] bind = result.GetValue(_bind) ?? [];
-        return IrohEndpoint.BindAsync(
-            new IrohEndpointOptions
-            {
-                SecretKey = result.GetValue(_key) is { } path ? SecretKeyFile.LoadOrCreate(path) : SecretKey.Generate(),
-                BindAddresses = bind.Length > 0 ? [.. bind.Select(ParseAddress)] : null,
-                ApplicationProtocols = protocols,
-                Relays = _relays.Relays(result),
-                UseRelays = _relays.UseRelays(result),
-                StunServers = _relays.StunServers(result),
-                MapPorts = _relays.MapPorts(result),
-            },
-            cancellationToken);
+        SecretKey key = result.GetValue(_key) is { } path ? SecretKeyFile.LoadOrCreate(path) : SecretKey.Generate();
+        IReadOnlyList<RelayConfiguration> relays = _relays.Relays(result);
+        IReadOnlyList<IAddressLookup> lookups = CreateLookups(ReadLookups(result), key, relays.Count > 0);
+        try
+        {
+            return await IrohEndpoint.BindAsync(
+                new IrohEndpointOptions
+                {
+                    SecretKey = key,
+                    BindAddresses = bind.Length > 0 ? [.. bind.Select(ParseAddress)] : null,
+                    ApplicationProtocols = protocols,
+                    Relays = relays,
+                    UseRelays = _relays.UseRelays(result),
+                    StunServers = _relays.StunServers(result),
+                    MapPorts = _relays.MapPorts(result),
+                    AddressLookups = lookups,
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // They belong to the endpoint once there is one.
+            await new LookupSet(lookups).DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
-    /// <summary>Reads a ticket argument.</summary>
-    public static EndpointAddress ParseTicket(string text) => EndpointTicket.TryParse(text, out EndpointTicket? ticket, out string? problem)
+    /// <summary>Reads an argument that says whom to dial: a ticket, or a bare id where a look-up service can find it.</summary>
+    public EndpointAddress ParsePeer(ParseResult result, string text)
+    {
+        if (!EndpointId.TryParse(text, out EndpointId id))
+            return ParseTicket(text);
+        return ReadLookups(result).CanResolve
+            ? new EndpointAddress(id)
+            : throw new CommandException(
+                ExitCode.Usage,
+                $"The endpoint id {id.ToShortString()} alone does not tell where the endpoint is. Name a look-up service that knows it (--mdns, --dns or --pkarr), or give its ticket.");
+    }
+
+    private static EndpointAddress ParseTicket(string text) => EndpointTicket.TryParse(text, out EndpointTicket? ticket, out string? problem)
         ? ticket.Address
         : throw new CommandException(ExitCode.Usage, problem);
+
+    private static IReadOnlyList<IAddressLookup> CreateLookups(LookupConfiguration configuration, SecretKey key, bool hasRelay)
+    {
+        try
+        {
+            return configuration.Create(key, hasRelay);
+        }
+        catch (MulticastUnavailableException exception)
+        {
+            throw new CommandException(ExitCode.Failed, exception.Message, exception);
+        }
+    }
+
+    private LookupConfiguration ReadLookups(ParseResult result) =>
+        _lookups.Read(result, NodeEnvironment.ReadLookups(LookupConfiguration.None, Environment.GetEnvironmentVariable));
 
     private static IPEndPoint ParseAddress(string text) => IPEndPoint.TryParse(text, out IPEndPoint? address)
         ? address

@@ -16,7 +16,7 @@ internal static class NetConnectCommand
 
     public static Command Create()
     {
-        var ticket = new Argument<string>("ticket") { Description = "The endpoint's ticket." };
+        var ticket = new Argument<string>("ticket") { Description = "The endpoint's ticket, or with a look-up service its id." };
         var protocol = new Option<string>("--alpn") { Description = "The protocol to speak.", Required = true, HelpName = "NAME" };
         var send = new Option<string?>("--send") { Description = "File to send on every stream; '-' is standard input.", HelpName = "FILE" };
         var receive = new Option<string?>("--recv") { Description = "File for what comes back, stream after stream.", HelpName = "FILE" };
@@ -30,7 +30,7 @@ internal static class NetConnectCommand
         endpointOptions.AddTo(command);
         CommandRunner.Handle(command, async (result, output, cancellationToken) =>
         {
-            EndpointAddress address = EndpointOptions.ParseTicket(result.GetRequiredValue(ticket));
+            EndpointAddress address = endpointOptions.ParsePeer(result, result.GetRequiredValue(ticket));
             byte[]? data = await ReadInputAsync(result.GetValue(send), cancellationToken).ConfigureAwait(false);
             await using IrohEndpoint endpoint = await endpointOptions.BindAsync(result, [], cancellationToken).ConfigureAwait(false);
             await using IrohConnection connection =

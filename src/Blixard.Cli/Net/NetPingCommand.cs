@@ -13,7 +13,7 @@ internal static class NetPingCommand
 
     public static Command Create()
     {
-        var ticket = new Argument<string>("ticket") { Description = "The endpoint's ticket." };
+        var ticket = new Argument<string>("ticket") { Description = "The endpoint's ticket, or with a look-up service its id." };
         var count = new Option<int?>("-c", "--count") { Description = "How many pings; default: until stopped.", HelpName = "N" };
         var protocol = new Option<string>("--alpn")
         {
@@ -31,7 +31,7 @@ internal static class NetPingCommand
         endpointOptions.AddTo(command);
         CommandRunner.Handle(command, async (result, output, cancellationToken) =>
         {
-            EndpointAddress address = EndpointOptions.ParseTicket(result.GetRequiredValue(ticket));
+            EndpointAddress address = endpointOptions.ParsePeer(result, result.GetRequiredValue(ticket));
             await using IrohEndpoint endpoint = await endpointOptions.BindAsync(result, [], cancellationToken).ConfigureAwait(false);
             await using IrohConnection connection =
                 await endpoint.ConnectAsync(address, result.GetRequiredValue(protocol), cancellationToken).ConfigureAwait(false);

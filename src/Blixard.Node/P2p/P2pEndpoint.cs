@@ -11,6 +11,7 @@ using Blixard.V1;
 using Iroh;
 using Iroh.Base;
 using Iroh.Cryptography;
+using Iroh.Lookup;
 using Iroh.Protocols;
 using Iroh.Quic;
 using Iroh.Relay.Client;
@@ -85,18 +86,7 @@ internal sealed partial class P2pEndpoint(
         {
             try
             {
-                IrohEndpoint endpoint = await IrohEndpoint.BindAsync(
-                    new IrohEndpointOptions
-                    {
-                        SecretKey = key,
-                        BindAddresses = addresses,
-                        Relays = options.Relays,
-                        UseRelays = options.UseRelays,
-                        StunServers = options.StunServers,
-                        MapPorts = options.MapPorts,
-                        AddressLookups = [new MemberLookup(() => Volatile.Read(ref _directory)?.Current ?? ImmutableDictionary<EndpointId, Member>.Empty)],
-                    },
-                    cancellationToken).ConfigureAwait(false);
+                IrohEndpoint endpoint = await BindAsync(key, addresses, cancellationToken).ConfigureAwait(false);
                 await WaitForRelayAsync(endpoint, cancellationToken).ConfigureAwait(false);
                 Volatile.Write(ref _endpoint, endpoint);
                 self.P2pAddress = endpoint.Address;
@@ -133,6 +123,45 @@ internal sealed partial class P2pEndpoint(
         if (Endpoint is { } endpoint)
             await endpoint.DisposeAsync().ConfigureAwait(false);
         _stopping.Dispose();
+    }
+
+    private async Task<IrohEndpoint> BindAsync(SecretKey key, IReadOnlyList<IPEndPoint>? addresses, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<IAddressLookup> lookups = CreateLookups(key);
+        try
+        {
+            return await IrohEndpoint.BindAsync(
+                new IrohEndpointOptions
+                {
+                    SecretKey = key,
+                    BindAddresses = addresses,
+                    Relays = options.Relays,
+                    UseRelays = options.UseRelays,
+                    StunServers = options.StunServers,
+                    MapPorts = options.MapPorts,
+                    AddressLookups = [new MemberLookup(() => Volatile.Read(ref _directory)?.Current ?? ImmutableDictionary<EndpointId, Member>.Empty), .. lookups],
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            // They belong to the endpoint once there is one.
+            await new LookupSet(lookups).DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private IReadOnlyList<IAddressLookup> CreateLookups(SecretKey key)
+    {
+        try
+        {
+            return options.Lookups.Create(key, options.Relays.Count > 0);
+        }
+        catch (MulticastUnavailableException e)
+        {
+            LogMulticastUnavailable(e.Message);
+            return (options.Lookups with { Multicast = false }).Create(key, options.Relays.Count > 0);
+        }
     }
 
     /// <summary>A ticket given out right after the start should name the relay; a relay that is dead must not keep the node from starting.</summary>
@@ -287,4 +316,7 @@ internal sealed partial class P2pEndpoint(
 
     [LoggerMessage(EventId = 6103, EventName = "RelayUnreachable", Level = LogLevel.Warning, Message = "The relay {Url} cannot be used yet ({Reason}); the node starts without it and goes on trying")]
     private partial void LogRelayUnreachable(string url, string reason);
+
+    [LoggerMessage(EventId = 6104, EventName = "MulticastUnavailable", Level = LogLevel.Warning, Message = "The node goes on without the local network's look-up: {Reason}")]
+    private partial void LogMulticastUnavailable(string reason);
 }

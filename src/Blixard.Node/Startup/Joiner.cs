@@ -12,7 +12,14 @@ using Microsoft.Extensions.Logging;
 namespace Blixard.Node.Startup;
 
 /// <summary>Asks a cluster's servers to let this node in, one after the other: by key if they can be dialled, else over gRPC.</summary>
-internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certificate, TimeProvider time, RpcMetrics metrics, ILogger<Joiner> logger)
+/// <param name="self">The node.</param>
+/// <param name="certificate">What it shows over gRPC.</param>
+/// <param name="canLookUp">Whether its endpoint finds a server whose addresses the ticket does not hold.</param>
+/// <param name="time">Patience.</param>
+/// <param name="metrics">Counts calls.</param>
+/// <param name="logger">Tells of waiting.</param>
+internal sealed partial class Joiner(
+    NodeSelf self, NodeCertificateSource certificate, bool canLookUp, TimeProvider time, RpcMetrics metrics, ILogger<Joiner> logger)
 {
     // A server that is there answers within a second; a dial to nobody takes its own, longer time.
     private static readonly TimeSpan DialTimeout = TimeSpan.FromSeconds(10);
@@ -68,7 +75,7 @@ internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certif
         int before = tried.Count;
         if (endpoint is null)
             tried.Add(new Attempt("P2P is not ready on this node", false));
-        else if (server.Address.Addresses.Count == 0)
+        else if (server.Address.Addresses.Count == 0 && !canLookUp)
             tried.Add(new Attempt("the ticket holds no P2P address", false));
         else if (await TryP2pAsync(server, request, endpoint, tried, cancellationToken).ConfigureAwait(false) is { } response)
             return response;
@@ -100,11 +107,15 @@ internal sealed partial class Joiner(NodeSelf self, NodeCertificateSource certif
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             tried.Add(new Attempt(
-                $"over P2P: nobody answered at {string.Join(", ", server.Address.Addresses)} within {DialTimeout.TotalSeconds:0} s", false));
+                $"over P2P: {Where(server)} within {DialTimeout.TotalSeconds:0} s", false));
         }
 
         return null;
     }
+
+    private static string Where(TicketServer server) => server.Address.Addresses.Count > 0
+        ? $"nobody answered at {string.Join(", ", server.Address.Addresses)}"
+        : "no look-up service found it";
 
     private async Task<JoinResponse?> TryGrpcAsync(TicketServer server, JoinRequest request, List<Attempt> tried, CancellationToken cancellationToken)
     {

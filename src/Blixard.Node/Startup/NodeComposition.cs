@@ -255,7 +255,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     }
 
     private Task<JoinResponse> CallServersAsync(IReadOnlyList<TicketServer> servers, JoinRequest request, CancellationToken cancellationToken) =>
-        new Joiner(Self, _certificate!, _time, _metrics.Rpc, _loggers.CreateLogger<Joiner>()).JoinAsync(servers, request, _p2p.Endpoint, cancellationToken);
+        new Joiner(Self, _certificate!, _options.Lookups.CanResolve, _time, _metrics.Rpc, _loggers.CreateLogger<Joiner>()).JoinAsync(servers, request, _p2p.Endpoint, cancellationToken);
 
     // Whom the node knew when it ran last: so it finds the servers, and they each other, before the store answers.
     private IReadOnlyList<Member> LoadMembers()

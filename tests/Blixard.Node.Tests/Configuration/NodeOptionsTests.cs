@@ -52,6 +52,9 @@ public sealed class NodeOptionsTests
             ["BLIXARD_LABELS"] = "zone=a,disk=",
             ["BLIXARD_QEMU"] = "/q",
             ["BLIXARD_ETCD"] = "/e",
+            ["BLIXARD_MDNS"] = "on",
+            ["BLIXARD_DNS"] = "a.example b.example@192.0.2.1",
+            ["BLIXARD_PKARR"] = "https://a.example/pkarr http://192.0.2.1:8080/pkarr",
         };
 
         NodeOptions options = NodeEnvironment.Apply(new NodeOptions(), variables.GetValueOrDefault);
@@ -59,6 +62,9 @@ public sealed class NodeOptionsTests
         Assert.Equal(("n", "/d", false, 3, 1024L, "/q"), (options.Name, options.DataDirectory, options.P2p, options.Vcpus, options.MemoryMib, options.QemuProgram));
         Assert.Equal([7, 8], options.Bind.Select(address => address.Port));
         Assert.Equal("/e", options.EtcdProgram);
+        Assert.True(options.Lookups.Multicast);
+        Assert.Equal(["a.example", "b.example@192.0.2.1:53"], options.Lookups.Dns.Select(origin => origin.ToString()));
+        Assert.Equal(["https://a.example/pkarr", "http://192.0.2.1:8080/pkarr"], options.Lookups.Pkarr.Select(url => url.ToString()));
         Assert.Equal(9, options.Grpc.Port);
         Assert.Equal("a", options.Labels["zone"]);
         Assert.Equal("", options.Labels["disk"]);
@@ -70,6 +76,9 @@ public sealed class NodeOptionsTests
     [InlineData("BLIXARD_P2P", "perhaps")]
     [InlineData("BLIXARD_VCPUS", "99999999999")]
     [InlineData("BLIXARD_LABELS", "zone")]
+    [InlineData("BLIXARD_MDNS", "perhaps")]
+    [InlineData("BLIXARD_DNS", "a.example@nowhere")]
+    [InlineData("BLIXARD_PKARR", "a.example")]
     public void A_variable_that_cannot_be_read_is_named(string name, string value)
     {
         NodeStartException failure = Assert.Throws<NodeStartException>(
