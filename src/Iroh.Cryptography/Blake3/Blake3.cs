@@ -17,10 +17,38 @@ public static class Blake3
     /// <summary>Bytes of a chunk, the leaf of the tree (§2.1).</summary>
     public const int ChunkLength = 1024;
 
+    /// <summary>Bytes that a thread takes at a time: much longer than it takes to hand them over, much less than inputs worth the while.</summary>
+    private const int ParallelLength = 1024 * ChunkLength;
+
     /// <summary>Hashes <paramref name="data"/>.</summary>
     /// <param name="data">Any length.</param>
     /// <param name="destination">At least <see cref="HashLength"/> bytes; the hash goes to its front.</param>
     public static void Hash(ReadOnlySpan<byte> data, Span<byte> destination) => HashSubtree(data, 0, isRoot: true, destination);
+
+    /// <summary>Hashes <paramref name="data"/> on several threads; worth it from some megabytes on.</summary>
+    /// <param name="data">Any length.</param>
+    /// <param name="threads">The most threads at a time, this one among them; at least 1.</param>
+    /// <param name="destination">At least <see cref="HashLength"/> bytes; the hash goes to its front.</param>
+    public static void HashParallel(ReadOnlyMemory<byte> data, int threads, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
+        ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, HashLength);
+        if (threads == 1 || data.Length <= ParallelLength)
+        {
+            Hash(data.Span, destination);
+            return;
+        }
+
+        int count = ((data.Length - 1) / ParallelLength) + 1;
+        var values = new byte[count * HashLength];
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        {
+            int start = i * ParallelLength;
+            ReadOnlySpan<byte> part = data.Span.Slice(start, Math.Min(ParallelLength, data.Length - start));
+            HashSubtree(part, (ulong)(start / ChunkLength), isRoot: false, values.AsSpan(i * HashLength));
+        });
+        Blake3Tree.CombineEqualSubtrees(values, isRoot: true, destination);
+    }
 
     /// <summary>
     /// The chaining value of a subtree, computed from its content. A subtree begins at a multiple of its size in chunks, which is a power

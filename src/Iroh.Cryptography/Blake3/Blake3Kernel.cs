@@ -45,6 +45,12 @@ internal static class Blake3Kernel
                 Blake3Kernel<System.Runtime.Intrinsics.Vector256<uint>, Blake3Lanes256>.HashMany(
                     inputs, length, lanes, key, counter, countsUp, flags, flagsFirst, flagsLast, values);
             }
+            else if (Blake3Lanes128.IsSupported)
+            {
+                lanes = Math.Min(count, Blake3Lanes128.Count);
+                Blake3Kernel<System.Runtime.Intrinsics.Vector128<uint>, Blake3Lanes128>.HashMany(
+                    inputs, length, lanes, key, counter, countsUp, flags, flagsFirst, flagsLast, values);
+            }
             else
             {
                 break;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Iroh.Cryptography;
@@ -36,6 +37,61 @@ internal unsafe interface IBlake3Lanes<TVector>
     static abstract TVector UnpackLow64(TVector a, TVector b);
 
     static abstract TVector UnpackHigh64(TVector a, TVector b);
+}
+
+/// <summary>Four lanes, for processors of either kind that have nothing wider.</summary>
+internal readonly unsafe struct Blake3Lanes128 : IBlake3Lanes<Vector128<uint>>
+{
+    public const int Count = 4;
+
+    /// <summary>Whether the processor interleaves vectors: every one of the two kinds does.</summary>
+    public static bool IsSupported => Sse2.IsSupported || AdvSimd.Arm64.IsSupported;
+
+    public static int Lanes => Count;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Create(uint value) => Vector128.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Add(Vector128<uint> a, Vector128<uint> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Xor(Vector128<uint> a, Vector128<uint> b) => a ^ b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> RotateRight16(Vector128<uint> a) =>
+        Vector128.Shuffle(a.AsByte(), Vector128.Create((byte)2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> RotateRight12(Vector128<uint> a) => (a >>> 12) | (a << 20);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> RotateRight8(Vector128<uint> a) =>
+        Vector128.Shuffle(a.AsByte(), Vector128.Create((byte)1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12)).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> RotateRight7(Vector128<uint> a) => (a >>> 7) | (a << 25);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> LoadRow(byte* block, nint* offsets) => Vector128.Load(block + offsets[0]).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> UnpackLow32(Vector128<uint> a, Vector128<uint> b) =>
+        Sse2.IsSupported ? Sse2.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> UnpackHigh32(Vector128<uint> a, Vector128<uint> b) =>
+        Sse2.IsSupported ? Sse2.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> UnpackLow64(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported
+        ? Sse2.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32()
+        : AdvSimd.Arm64.ZipLow(a.AsUInt64(), b.AsUInt64()).AsUInt32();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> UnpackHigh64(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported
+        ? Sse2.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32()
+        : AdvSimd.Arm64.ZipHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32();
 }
 
 /// <summary>Eight lanes; needs AVX2. Rotations take one instruction where AVX-512VL has it.</summary>

@@ -82,6 +82,23 @@ internal static class Blake3Tree
         }
     }
 
+    /// <summary>The value above neighbouring subtrees of equal size, of which the last one may be smaller: their values as bytes.</summary>
+    public static void CombineEqualSubtrees(ReadOnlySpan<byte> values, bool isRoot, Span<byte> destination)
+    {
+        int count = values.Length / Blake3.HashLength;
+        if (count == 1)
+        {
+            values.CopyTo(destination);
+            return;
+        }
+
+        int left = (int)BitOperations.RoundUpToPowerOf2((uint)count) / 2 * Blake3.HashLength;
+        Span<byte> both = stackalloc byte[2 * Blake3.HashLength];
+        CombineEqualSubtrees(values[..left], isRoot: false, both);
+        CombineEqualSubtrees(values[left..], isRoot: false, both[Blake3.HashLength..]);
+        Blake3.CombineSubtrees(both[..Blake3.HashLength], both[Blake3.HashLength..], isRoot, destination);
+    }
+
     // The values of 2 to 16 neighbouring subtrees, of equal size but for the last, that make up the data of more than one chunk.
     // Recursion halves the data, so its depth is at most 17, each with a kilobyte on the stack.
     private static int Batch(

@@ -11,6 +11,13 @@ public sealed class Blake3KernelTests
         Blake3Flags flags, Blake3Flags flagsFirst, Blake3Flags flagsLast, Span<uint> values);
 
     [Fact]
+    public void Four_lanes_give_what_the_scalar_twin_gives()
+    {
+        Assert.SkipUnless(Blake3Lanes128.IsSupported, "needs vectors of 128 bits");
+        Compare(Blake3Kernel<Vector128<uint>, Blake3Lanes128>.HashMany, Blake3Lanes128.Count);
+    }
+
+    [Fact]
     public void Eight_lanes_give_what_the_scalar_twin_gives()
     {
         Assert.SkipUnless(Avx2.IsSupported, "needs AVX2");

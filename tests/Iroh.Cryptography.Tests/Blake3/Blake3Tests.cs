@@ -79,6 +79,45 @@ public sealed class Blake3Tests
     }
 
     [Fact]
+    public void Neighbouring_subtrees_have_the_values_that_each_has_alone()
+    {
+        for (ulong seed = 1; seed <= 200; seed++)
+        {
+            var random = new SeededRandomSource(seed);
+            int length = Blake3.ChunkLength << (int)random.NextBelow(11);
+            int count = (int)random.NextBelow(Math.Max(2, 600_000 / (ulong)length));
+            var input = new byte[count * length];
+            random.Fill(input);
+            ulong firstChunk = (random.NextBelow(2) == 0 ? (1UL << 32) / (uint)length * (uint)length : random.NextBelow(1 << 20)) * (uint)length;
+            var actual = new byte[count * Blake3.HashLength];
+            Blake3.HashSubtrees(input, length, firstChunk, actual);
+            for (int i = 0; i < count; i++)
+            {
+                var expected = new byte[Blake3.HashLength];
+                ulong first = firstChunk + (ulong)(i * (length / Blake3.ChunkLength));
+                Blake3.HashSubtree(input.AsSpan(i * length, length), first, isRoot: false, expected);
+                Assert.True(expected.AsSpan().SequenceEqual(actual.AsSpan(i * 32, 32)), $"seed {seed}, subtree {i}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Several_threads_give_the_hash_of_one()
+    {
+        byte[] input = Blake3Inputs.Repeating251(5_300_000);
+        int[] lengths = [0, 1, 1024, 1 << 20, (1 << 20) + 1, 2 << 20, (2 << 20) + 1, 3 << 20, 4 << 20, 5_000_000, 5_300_000];
+        foreach (int length in lengths)
+        {
+            var hash = new byte[Blake3.HashLength];
+            foreach (int threads in new[] { 1, 2, 7 })
+            {
+                Blake3.HashParallel(input.AsMemory(0, length), threads, hash);
+                Assert.Equal(Blake3Inputs.Hash(input.AsSpan(0, length)), hash);
+            }
+        }
+    }
+
+    [Fact]
     public void A_subtree_in_another_place_has_another_value()
     {
         byte[] input = Blake3Inputs.Repeating251(16 * 1024);
@@ -109,6 +148,10 @@ public sealed class Blake3Tests
         Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.CombineSubtrees(new byte[31], new byte[32], false, new byte[32]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.CombineSubtrees(new byte[32], new byte[33], false, new byte[32]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Blake3Hasher.CreateKeyed(new byte[31]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.HashParallel(default, 0, new byte[32]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.HashSubtrees(new byte[2048], 1025, 0, new byte[64]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.HashSubtrees(new byte[2049], 1024, 0, new byte[64]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Blake3.HashSubtrees(new byte[2048], 1024, 0, new byte[63]));
     }
 
     // The tree as verified streaming builds it: groups as leaves, then parents.
