@@ -1,0 +1,175 @@
+using Iroh.Blobs.Formats;
+using Iroh.Blobs.Ranges;
+using Iroh.Blobs.Requests;
+using Iroh.Blobs.Store;
+using Iroh.Blobs.Transfer.Receiving;
+
+namespace Iroh.Blobs.Transfer;
+
+/// <summary>
+/// Gets content from one source into a store, verifying it on the way and asking only for what is missing. For several sources there is
+/// <see cref="BlobDownloader"/>. Thread-safe.
+/// </summary>
+/// <remarks>A blob's size is proven before anything beyond its first 64 KiB is asked for, whatever the source claims.</remarks>
+public sealed class BlobGetter
+{
+    private readonly IBlobStore _store;
+    private readonly BlobTransferOptions _options;
+
+    /// <summary>A getter into a store.</summary>
+    /// <param name="store">Stays the caller's.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public BlobGetter(IBlobStore store, BlobTransferOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        _store = store;
+        _options = options ?? new BlobTransferOptions();
+        _options.Validate();
+    }
+
+    /// <summary>Gets a blob, or a hash sequence with all its children: these in one request, in their order. Returns when all of it is safe in
+    /// the store; whoever wants to keep it holds or tags it before.</summary>
+    /// <param name="source">Whom to ask.</param>
+    /// <param name="content">What.</param>
+    /// <param name="progress">Told the bytes of content that were stored so far; null = nobody is.</param>
+    /// <param name="cancellationToken">Ends it; what came is kept and not asked for again.</param>
+    /// <exception cref="BlobTransferException">The source did not deliver.</exception>
+    /// <exception cref="BlobStoreException">The store failed.</exception>
+    public async Task GetAsync(
+        IBlobSource source, HashAndFormat content, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        long stored = 0;
+        void OnStored(ulong offset, int bytes) => progress?.Report(stored += bytes);
+        await GetBlobAsync(source, content.Hash, OnStored, cancellationToken).ConfigureAwait(false);
+        if (content.Format != BlobFormat.HashSequence)
+            return;
+        HashSequence children = await HashSequences.ReadAsync(
+            _store, content.Hash, source.Name, _options.HashSequenceLengthMax, cancellationToken).ConfigureAwait(false);
+        while (FindMissing(children) is { Due.Count: > 0 } missing)
+        {
+            BlobHash? disputed = await GetChildrenAsync(source, content.Hash, missing.Wanted, missing.Due, OnStored, cancellationToken)
+                .ConfigureAwait(false);
+
+            // Its size was once claimed to be another; proven, it is undisputed from now on.
+            if (disputed is { } hash)
+                await GetBlobAsync(source, hash, OnStored, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Asks for the size of a blob and has it proven. Nothing is stored but the last chunk.</summary>
+    /// <returns>In bytes.</returns>
+    /// <exception cref="BlobTransferException">The source did not deliver.</exception>
+    public async Task<long> GetSizeAsync(IBlobSource source, BlobHash hash, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        if (_store.GetStatus(hash).Size is { } known)
+            return known;
+        await using IBlobWriter writer = _store.OpenWriter(hash);
+        return (long)await BlobFetch.FetchAsync(source, writer, ChunkRanges.LastChunk, null, _options, null, null, null, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>Gets ranges of a blob, those that are not here.</summary>
+    /// <param name="source">Whom to ask.</param>
+    /// <param name="hash">The blob.</param>
+    /// <param name="ranges">What of it; groups that they touch are fetched whole, so that they can be proven to others.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="BlobTransferException">The source did not deliver.</exception>
+    /// <exception cref="BlobStoreException">The store failed.</exception>
+    public async Task GetRangesAsync(IBlobSource source, BlobHash hash, ChunkRanges ranges, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(ranges);
+        if (hash.IsEmpty || _store.GetStatus(hash).IsComplete)
+            return;
+        await using IBlobWriter writer = _store.OpenWriter(hash);
+        ulong size = await BlobFetch.ProveSizeAsync(source, writer, _options, null, cancellationToken).ConfigureAwait(false);
+        ChunkRanges wanted = ranges.Resolve(size).ExpandToGroups();
+        await FetchMissingAsync(source, writer, size, wanted, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task GetBlobAsync(IBlobSource source, BlobHash hash, Action<ulong, int> onStored, CancellationToken cancellationToken)
+    {
+        if (hash.IsEmpty || _store.GetStatus(hash).IsComplete)
+            return;
+        await using IBlobWriter writer = _store.OpenWriter(hash);
+        ulong size = await BlobFetch.ProveSizeAsync(source, writer, _options, null, cancellationToken).ConfigureAwait(false);
+        await FetchMissingAsync(source, writer, size, ChunkRanges.All, onStored, cancellationToken).ConfigureAwait(false);
+        await writer.Completed.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task FetchMissingAsync(
+        IBlobSource source, IBlobWriter writer, ulong size, ChunkRanges wanted, Action<ulong, int>? onStored, CancellationToken cancellationToken)
+    {
+        // Each turn brings what it asks for or fails, so there are as many as there are holes by the hundred.
+        while (BlobFetch.Missing(writer, size).Intersect(wanted) is { IsEmpty: false } missing)
+        {
+            await BlobFetch.FetchAsync(
+                source, writer, missing.FirstRanges(BlobFetch.RangesMax), size, _options, onStored, null, null, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Gets what is missing of children in one request.</summary>
+    /// <returns>Null when all came; a child whose size is disputed otherwise.</returns>
+    private async Task<BlobHash?> GetChildrenAsync(
+        IBlobSource source, BlobHash root, ChunkRangesSequence wanted, List<(BlobHash Hash, ChunkRanges Ranges)> due,
+        Action<ulong, int> onStored, CancellationToken cancellationToken)
+    {
+        return await SourceRequest.RunAsync<BlobHash?>(
+            source, root, new GetRequest(root, wanted).ToBytes(), _options, ReceiveAsync, cancellationToken).ConfigureAwait(false);
+
+        async Task<BlobHash?> ReceiveAsync(ResponseReader input)
+        {
+            foreach ((BlobHash hash, ChunkRanges ranges) in due)
+            {
+                await using IBlobWriter writer = _store.OpenWriter(hash);
+                using var receiver = new BlobReceiver(input, writer, source.Name) { OnStored = onStored };
+                BlobBitfield here = writer.Bitfield;
+                try
+                {
+                    await receiver.ReceiveAsync(ranges, here.IsSizeVerified ? here.Size : null, cancellationToken).ConfigureAwait(false);
+                }
+                catch (BlobSizeConflictException conflict) when (!conflict.IsVerified)
+                {
+                    return hash;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>What is missing of children, as much as fits a request: one that comes twice is asked for once.</summary>
+    private (ChunkRangesSequence Wanted, List<(BlobHash Hash, ChunkRanges Ranges)> Due) FindMissing(HashSequence children)
+    {
+        var ranges = new List<ChunkRanges> { ChunkRanges.Empty };
+        var due = new List<(BlobHash, ChunkRanges)>();
+        var seen = new HashSet<BlobHash>();
+        foreach (BlobHash child in children)
+        {
+            ChunkRanges missing = !seen.Add(child) || child.IsEmpty || due.Count >= ChunkRangesSequence.SpansMax / 2 ? ChunkRanges.Empty : MissingOf(child);
+            ranges.Add(missing);
+            if (!missing.IsEmpty)
+                due.Add((child, missing));
+        }
+
+        return (ChunkRangesSequence.FromRanges(ranges), due);
+    }
+
+    private ChunkRanges MissingOf(BlobHash hash)
+    {
+        using IBlobContent? content = _store.TryOpen(hash);
+        return content switch
+        {
+            null => ChunkRanges.All,
+            { Bitfield.IsComplete: true } => ChunkRanges.Empty,
+            { Bitfield.IsSizeVerified: true } => ChunkRanges.All.Except(content.Provable).FirstRanges(BlobFetch.RangesMax),
+
+            // What came under a claim is asked for again with the rest: the claim may be wrong.
+            _ => ChunkRanges.All,
+        };
+    }
+}
