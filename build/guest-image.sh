@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes a small guest to boot: Debian's cloud kernel and a busybox initramfs.
 #   build/guest-image.sh OUTDIR
-# Writes OUTDIR/vmlinuz and OUTDIR/initramfs.cpio.gz and prints what it does on stderr. A second run with the same
-# script and complete files does nothing. docs/microvm.md says what the guest promises.
+# Writes OUTDIR/vmlinuz and OUTDIR/initramfs.cpio.gz, and OUTDIR/modules and OUTDIR/busybox for 'blixard image import'; prints
+# what it does on stderr. A second run with the same script and complete files does nothing. docs/microvm.md says what the guest promises.
 set -euo pipefail
 [[ $# -eq 1 && $1 != -* ]] || { echo "usage: $0 OUTDIR" >&2; exit 2; }
 script=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/$(basename "${BASH_SOURCE[0]}")
@@ -14,7 +14,7 @@ stamp=$(sha256sum <"$script")
 # Two runs at once take turns; the second finds the work done.
 exec 9>"$out/.lock"
 flock 9
-if [[ -s $out/vmlinuz && -s $out/initramfs.cpio.gz && $(cat "$out/.stamp" 2>/dev/null) == "$stamp" ]]; then
+if [[ -s $out/vmlinuz && -s $out/initramfs.cpio.gz && -s $out/busybox && -s $out/modules/modules.builtin && $(cat "$out/.stamp" 2>/dev/null) == "$stamp" ]]; then
     exit 0
 fi
 [[ $(uname -m) == x86_64 ]] || fail "the guest image is for x86_64; this machine is $(uname -m)"
@@ -49,13 +49,17 @@ root_fs=$work/root
 mkdir -p "$root_fs"/{bin,dev,etc,mnt,proc,run,sbin,sys,tmp,www,lib/modules}
 cp "$busybox" "$root_fs/bin/busybox"
 
-# The power button needs button and evdev; disks and the network card are modules in this kernel too.
-for module in input/evdev acpi/button virtio/virtio_ring virtio/virtio virtio/virtio_mmio block/virtio_blk net/net_failover net/virtio_net; do
-    file=$work/kernel/lib/modules/$version/kernel/drivers/$module.ko
-    # What is built into the kernel has no file.
-    [[ -f $file ]] && cp "$file" "$root_fs/lib/modules/"
+# The power button needs button and evdev; disks and the network card are modules in this kernel too. What is built into the kernel has no
+# file; modules.builtin names it.
+modules=$work/modules
+mkdir -p "$modules"
+tree=$work/kernel/lib/modules/$version
+for module in drivers/input/evdev drivers/acpi/button drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_mmio \
+    drivers/block/virtio_blk drivers/net/net_failover drivers/net/virtio_net net/core/failover; do
+    [[ -f $tree/kernel/$module.ko ]] && cp "$tree/kernel/$module.ko" "$modules/"
 done
-cp "$work/kernel/lib/modules/$version/kernel/net/core/failover.ko" "$root_fs/lib/modules/" 2>/dev/null || true
+cp "$modules"/*.ko "$root_fs/lib/modules/"
+cp "$tree/modules.builtin" "$modules/"
 
 cat >"$root_fs/init" <<'INIT'
 #!/bin/busybox sh
@@ -152,6 +156,11 @@ LEASE
 chmod 0755 "$root_fs/init" "$root_fs"/sbin/*
 (cd "$root_fs" && find . -print0 | LC_ALL=C sort -z | cpio --null --quiet --reproducible -o -H newc -R 0:0 | gzip -n -9) >"$out/initramfs.cpio.gz.new"
 cp "$vmlinuz" "$out/vmlinuz.new"
+cp "$busybox" "$out/busybox.new"
+rm -rf "$out/modules" "$out/modules.new"
+cp -r "$modules" "$out/modules.new"
+mv "$out/modules.new" "$out/modules"
+mv "$out/busybox.new" "$out/busybox"
 mv "$out/vmlinuz.new" "$out/vmlinuz"
 mv "$out/initramfs.cpio.gz.new" "$out/initramfs.cpio.gz"
 echo "$stamp" >"$out/.stamp"
