@@ -12,7 +12,7 @@ public interface IBlobStore : IAsyncDisposable
     /// <summary>What is here of a blob.</summary>
     BlobStatus GetStatus(BlobHash hash);
 
-    /// <summary>All blobs of which something is here, ordered by hash; without the empty one unless it was added.</summary>
+    /// <summary>All blobs of which something is here, ordered by hash; without the empty one.</summary>
     IReadOnlyList<BlobEntry> List();
 
     /// <summary>Stores content that is in memory. It is safe on the disk when this returns.</summary>

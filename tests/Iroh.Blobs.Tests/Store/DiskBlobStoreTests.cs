@@ -1,0 +1,8 @@
+using Iroh.Blobs.Store;
+
+namespace Iroh.Blobs.Tests.Store;
+
+public sealed class DiskBlobStoreTests : BlobStoreSuite
+{
+    protected override IBlobStore Open(BlobStoreOptions options, string name = "store") => DiskBlobStore.Open(Path.Combine(Folder, name), options);
+}
