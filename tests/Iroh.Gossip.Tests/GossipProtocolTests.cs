@@ -52,8 +52,7 @@ public class GossipProtocolTests
         }
         finally
         {
-            foreach (GossipNode node in others)
-                await node.DisposeAsync();
+            await Task.WhenAll(others.Select(node => node.DisposeAsync().AsTask()));
         }
     }
 
