@@ -2,6 +2,7 @@ using System.Net;
 using Iroh.Cryptography;
 using Iroh.Quic.Certificates;
 using Iroh.Quic.Driving;
+using Iroh.Quic.Protocol.Codec.Headers;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Tls.Certificates;
 
@@ -126,7 +127,7 @@ public sealed class QuicEndpoint : IAsyncDisposable
     /// <exception cref="ArgumentException">The datagram is empty or looks like QUIC.</exception>
     public bool SendDatagram(FourTuple path, ReadOnlySpan<byte> datagram)
     {
-        if (datagram.IsEmpty || (datagram[0] & EndpointDriver.FixedBit) != 0)
+        if (datagram.IsEmpty || (datagram[0] & PacketHeader.FixedBit) != 0)
             throw new ArgumentException("The first byte of a datagram that is not QUIC has the bit 0x40 clear (RFC 9443).", nameof(datagram));
         return _driver.SendOther(path, datagram);
     }

@@ -7,6 +7,7 @@ using Iroh.Relay.Server.Access;
 using Iroh.Relay.Server.Clients;
 using Iroh.Relay.Server.Metrics;
 using Iroh.Relay.Server.WebSockets;
+using Iroh.Relay.WebSockets;
 using Microsoft.Extensions.Logging;
 
 namespace Iroh.Relay.Server;

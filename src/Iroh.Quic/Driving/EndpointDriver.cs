@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Iroh.Cryptography;
+using Iroh.Quic.Protocol.Codec.Headers;
 using Iroh.Quic.Protocol.ConnectionIds;
 using Iroh.Quic.Protocol.Connections;
 using Iroh.Quic.Protocol.Endpoint;
@@ -22,9 +23,6 @@ internal sealed class EndpointDriver : IAsyncDisposable
     /// below it on any working path.
     /// </summary>
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
-
-    /// <summary>Set in the first byte of every QUIC packet (RFC 9000 §17); iroh does not negotiate it away.</summary>
-    public const byte FixedBit = 0x40;
 
     // What Deliver needs on whichever thread a virtual transport receives.
     [ThreadStatic]
@@ -310,7 +308,7 @@ internal sealed class EndpointDriver : IAsyncDisposable
         while (!rest.IsEmpty)
         {
             int length = Math.Min(size, rest.Length);
-            if ((rest[0] & FixedBit) == 0)
+            if ((rest[0] & PacketHeader.FixedBit) == 0)
             {
                 _options.OtherDatagrams?.OnDatagram(received.Path, rest[..length]);
                 rest = rest[length..];

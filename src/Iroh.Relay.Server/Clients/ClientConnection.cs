@@ -5,6 +5,7 @@ using Iroh.Relay.Protocol;
 using Iroh.Relay.Server.Access;
 using Iroh.Relay.Server.Metrics;
 using Iroh.Relay.Server.WebSockets;
+using Iroh.Relay.WebSockets;
 
 namespace Iroh.Relay.Server.Clients;
 

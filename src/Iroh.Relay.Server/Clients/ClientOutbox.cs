@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Iroh.Relay.Protocol;
 using Iroh.Relay.Server.Metrics;
 using Iroh.Relay.Server.WebSockets;
+using Iroh.Relay.WebSockets;
 
 namespace Iroh.Relay.Server.Clients;
 

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Iroh.Base;
 using Iroh.Relay.Protocol;
 using Iroh.Relay.Server.WebSockets;
+using Iroh.Relay.WebSockets;
 
 namespace Iroh.Relay.Server.Clients;
 

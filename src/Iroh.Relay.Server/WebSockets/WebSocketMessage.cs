@@ -1,4 +1,5 @@
 using System.Buffers;
+using Iroh.Relay.WebSockets;
 
 namespace Iroh.Relay.Server.WebSockets;
 

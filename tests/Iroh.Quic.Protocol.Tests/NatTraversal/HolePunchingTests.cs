@@ -1,8 +1,5 @@
 using Iroh.Cryptography;
-using Iroh.Quic.Protocol.Codec;
-using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
-using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -318,33 +315,7 @@ public class HolePunchingTests
         return targets;
     }
 
-    private static List<string> Frames(HolePunching room, out List<SentFrame> sent)
-    {
-        var writer = new WireWriter(new byte[2000]);
-        var frames = new SentFrameList();
-        room.WriteFrames(ref writer, frames);
-        sent = [.. frames.Frames];
-        var reader = new WireReader(writer.Written);
-        var texts = new List<string>();
-        while (reader.Remaining > 0)
-        {
-            Assert.True(FrameReader.TryReadType(ref reader, out ulong type, out _));
-            if (ReachOutFrame.TryRead(ref reader, type, out ReachOutFrame reachOut))
-                texts.Add($"ReachOutFrame {reachOut.Round} {reachOut.Address.Port}");
-            else if (AddAddressFrame.TryRead(ref reader, type, out AddAddressFrame add))
-                texts.Add($"AddAddressFrame {add.SequenceNumber} {add.Address.Port}");
-            else
-                Assert.Fail($"{type:x}");
-        }
+    private static List<string> Frames(HolePunching room, out List<SentFrame> sent) => RoomOutput.Frames(room.WriteFrames, out sent);
 
-        return texts;
-    }
-
-    private List<ConnectionEvent> Events()
-    {
-        var events = new List<ConnectionEvent>();
-        while (_events.TryTake(new DatagramQueue(0, 0, 0), isClosed: false, out ConnectionEvent e))
-            events.Add(e);
-        return events;
-    }
+    private List<ConnectionEvent> Events() => RoomOutput.Take(_events);
 }

@@ -1,8 +1,6 @@
 using Iroh.Cryptography;
-using Iroh.Quic.Protocol.Codec;
 using Iroh.Quic.Protocol.Codec.Frames;
 using Iroh.Quic.Protocol.Connections;
-using Iroh.Quic.Protocol.Datagrams;
 using Iroh.Quic.Protocol.NatTraversal;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Quic.Protocol.Spaces;
@@ -327,35 +325,9 @@ public class PortSearchTests
         Assert.Null(room.OnMapping(Start, new NatMappingFrame(1, varies, address)));
     }
 
-    private static List<string> Frames(PortSearch room, out List<SentFrame> sent)
-    {
-        var writer = new WireWriter(new byte[200]);
-        var frames = new SentFrameList();
-        room.WriteFrames(ref writer, frames);
-        sent = [.. frames.Frames];
-        var reader = new WireReader(writer.Written);
-        var texts = new List<string>();
-        while (reader.Remaining > 0)
-        {
-            Assert.True(FrameReader.TryReadType(ref reader, out ulong type, out _));
-            if (NatMappingFrame.TryRead(ref reader, type, out NatMappingFrame mapping))
-                texts.Add($"NatMapping {mapping.SequenceNumber} {mapping.VariesByDestination} {mapping.Address.Port}");
-            else if (PortSearchFrame.TryRead(ref reader, type, out PortSearchFrame search))
-                texts.Add($"PortSearch {search.Round}");
-            else
-                Assert.Fail($"{type:x}");
-        }
+    private static List<string> Frames(PortSearch room, out List<SentFrame> sent) => RoomOutput.Frames(room.WriteFrames, out sent);
 
-        return texts;
-    }
-
-    private List<ConnectionEvent> Events()
-    {
-        var events = new List<ConnectionEvent>();
-        while (_events.TryTake(new DatagramQueue(0, 0, 0), isClosed: false, out ConnectionEvent e))
-            events.Add(e);
-        return events;
-    }
+    private List<ConnectionEvent> Events() => RoomOutput.Take(_events);
 
     /// <summary>
     /// Two ends behind NATs of the two kinds. Frames take 50 ms over a relay, datagrams 20 ms; a tenth of the datagrams is lost.

@@ -1,6 +1,7 @@
 using System.Buffers;
 using Iroh.Relay.Server.Tests.Relaying;
 using Iroh.Relay.Server.WebSockets;
+using Iroh.Relay.WebSockets;
 
 namespace Iroh.Relay.Server.Tests.WebSockets;
 
