@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Output;
@@ -109,7 +110,7 @@ internal static class RelayServeCommand
     {
         try
         {
-            await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+            await CollectInQuietMomentsAsync(server.Relay, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -119,6 +120,21 @@ internal static class RelayServeCommand
         int clients = server.Relay.ClientCount;
         output.Write(new JsonObject { ["event"] = "stopping", ["clients"] = clients }, $"stopping: sending {clients} clients away");
         await server.StopAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private static async Task CollectInQuietMomentsAsync(RelayService relay, CancellationToken cancellationToken)
+    {
+        var moment = new QuietMoment();
+        using var timer = new PeriodicTimer(QuietMoment.Interval);
+        long before = Stopwatch.GetTimestamp();
+        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+        {
+            long now = Stopwatch.GetTimestamp();
+            TimeSpan elapsed = Stopwatch.GetElapsedTime(before, now);
+            before = now;
+            if (moment.IsNow(relay.ClientCount, Environment.CpuUsage.TotalTime, elapsed, GC.GetTotalMemory(forceFullCollection: false)))
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        }
     }
 
     private static RelayServerOptions Read(ParseResult result, ILoggerFactory loggers)
