@@ -93,14 +93,20 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
     }
 
     /// <summary>
-    /// Tells where a peer is, for dialling it within the next minutes, beside what the endpoint's look-ups find. What peers tell of each other
-    /// is learnt by itself.
+    /// Tells where a peer is, for dialling it, beside what the endpoint's look-ups find. What peers tell of each other is learnt by itself.
     /// </summary>
     public void AddAddress(EndpointAddress address)
     {
         ArgumentNullException.ThrowIfNull(address);
         lock (_lock)
-            _learned.Set(Now, address);
+            _learned.Set(address);
+    }
+
+    /// <summary>Where a peer is, as it or others said last; its bare id if nobody did. For dialling it in another protocol.</summary>
+    public EndpointAddress AddressOf(EndpointId peer)
+    {
+        lock (_lock)
+            return _learned.Find(peer);
     }
 
     /// <inheritdoc/>
@@ -212,7 +218,7 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
                     link.CompleteQueue();
                     break;
                 case LearnPeerData learn when PeerAddresses.TryDecode(learn.Peer, learn.Data, out EndpointAddress? address):
-                    _learned.Set(Now, address);
+                    _learned.Set(address);
                     break;
                 case RaiseEvent raised when _topics.TryGetValue(raised.Topic, out List<GossipTopic>? places):
                     foreach (GossipTopic place in places)
@@ -257,7 +263,7 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
         if (accepted is not null)
             link.Use(accepted);
         _links.Add(peer, link);
-        EndpointAddress address = _learned.Find(Now, peer);
+        EndpointAddress address = _learned.Find(peer);
         PeerLink added = link;
         // Not under the lock: the task takes it itself.
         _running.Add(link, Task.Run(() => RunAsync(added, dials ? cancellationToken => DialAsync(added, address, cancellationToken) : null)));

@@ -3,36 +3,36 @@ using Iroh.Base;
 namespace Iroh.Gossip.Links;
 
 /// <summary>
-/// Where peers are, as they and others said. It is only hearsay, so it is kept for some minutes; whoever dials adds what the endpoint's
-/// look-ups know. Not thread-safe.
+/// Where peers are, as they and others said. It is only hearsay, so only so much is kept; whoever dials adds what the endpoint's look-ups know.
+/// Not thread-safe.
 /// </summary>
 internal sealed class LearnedAddresses
 {
-    /// <summary>Peers that are remembered: many topics' views; the oldest goes.</summary>
+    /// <summary>Peers that are remembered: the views of many topics; the one that nothing was heard of for longest goes.</summary>
     public const int PeersMax = 1024;
 
-    /// <summary>How long.</summary>
-    public static readonly TimeSpan Retention = TimeSpan.FromMinutes(5);
-
-    private readonly Dictionary<EndpointId, (EndpointAddress Address, TimeSpan At)> _addresses = [];
+    private readonly Dictionary<EndpointId, LinkedListNode<EndpointAddress>> _addresses = [];
+    private readonly LinkedList<EndpointAddress> _byAge = new();
 
     /// <summary>Replaces what was known of a peer.</summary>
-    public void Set(TimeSpan now, EndpointAddress address)
+    public void Set(EndpointAddress address)
     {
         if (address.Addresses.IsEmpty)
             return;
-        if (_addresses.Count >= PeersMax && !_addresses.ContainsKey(address.Id))
+        if (_addresses.Remove(address.Id, out LinkedListNode<EndpointAddress>? known))
         {
-            foreach (EndpointId old in _addresses.Where(known => known.Value.At + Retention <= now).Select(known => known.Key).ToArray())
-                _addresses.Remove(old);
-            if (_addresses.Count >= PeersMax)
-                _addresses.Remove(_addresses.MinBy(known => known.Value.At).Key);
+            _byAge.Remove(known);
+        }
+        else if (_addresses.Count == PeersMax)
+        {
+            _addresses.Remove(_byAge.First!.Value.Id);
+            _byAge.RemoveFirst();
         }
 
-        _addresses[address.Id] = (address, now);
+        _addresses.Add(address.Id, _byAge.AddLast(address));
     }
 
     /// <summary>What is known of a peer; its bare id if that is nothing.</summary>
-    public EndpointAddress Find(TimeSpan now, EndpointId peer) =>
-        _addresses.TryGetValue(peer, out (EndpointAddress Address, TimeSpan At) known) && known.At + Retention > now ? known.Address : peer;
+    public EndpointAddress Find(EndpointId peer) =>
+        _addresses.TryGetValue(peer, out LinkedListNode<EndpointAddress>? known) ? known.Value : peer;
 }

@@ -85,9 +85,11 @@ internal sealed class SimulatedNetwork
         }
     }
 
-    public void Broadcast(SimulatedPeer peer, string text, GossipScope scope = GossipScope.Swarm)
+    public void Broadcast(SimulatedPeer peer, string text) => Broadcast(peer, System.Text.Encoding.UTF8.GetBytes(text), GossipScope.Swarm);
+
+    public void Broadcast(SimulatedPeer peer, byte[] content, GossipScope scope)
     {
-        peer.State.Broadcast(Now, Topic, System.Text.Encoding.UTF8.GetBytes(text), scope);
+        peer.State.Broadcast(Now, Topic, content, scope);
         Settle(peer);
     }
 
@@ -150,6 +152,7 @@ internal sealed class SimulatedNetwork
                     break;
                 case RaiseEvent raised:
                     peer.Events.Add(raised.Event);
+                    peer.OnEvent?.Invoke(raised.Event);
                     break;
             }
         }
@@ -238,11 +241,11 @@ internal sealed class SimulatedNetwork
         Settle(peer);
     }
 
-    private SimulatedPeer? Find(EndpointId id) => _byId.GetValueOrDefault(id);
+    public SimulatedPeer? Find(EndpointId id) => _byId.GetValueOrDefault(id);
 
-    private bool IsCut(EndpointId a, EndpointId b) => Cut is not null && Cut.Contains(a) != Cut.Contains(b);
+    public bool IsCut(EndpointId a, EndpointId b) => Cut is not null && Cut.Contains(a) != Cut.Contains(b);
 
-    private void After(TimeSpan delay, Action action) => Schedule(Now + delay, action);
+    public void After(TimeSpan delay, Action action) => Schedule(Now + delay, action);
 
     private void Schedule(TimeSpan at, Action action) => _events.Enqueue(action, (at, _order++));
 

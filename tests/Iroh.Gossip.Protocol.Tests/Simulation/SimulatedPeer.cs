@@ -17,6 +17,9 @@ internal sealed class SimulatedPeer(EndpointId id, GossipState state)
 
     public List<GossipEvent> Events { get; } = [];
 
+    /// <summary>Told of every event at once; for what is built on gossip.</summary>
+    public Action<GossipEvent>? OnEvent { get; set; }
+
     public IReadOnlyList<EndpointId> Neighbors => state.Neighbors(SimulatedNetwork.Topic);
 
     public IEnumerable<string> Texts => Events.OfType<MessageReceived>().Select(received => System.Text.Encoding.UTF8.GetString(received.Content.Span));
