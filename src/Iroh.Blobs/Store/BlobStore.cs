@@ -26,18 +26,15 @@ public abstract class BlobStore : IBlobStore
         Space = new Space(options.BytesMax);
         Partials = new PartialBlobs(this);
         _collector = new GarbageCollector(this);
-        foreach ((BlobHash hash, StoredBlob blob) in backend.LoadBlobs())
+        try
         {
-            Entry entry = Table.Use(hash);
-            entry.BecomeComplete(blob);
-            SetCharge(entry, blob.Charge);
-            Table.Release(entry);
+            Load();
         }
-
-        foreach (BlobTag tag in backend.LoadTags())
-            Table.SetTag(tag.Name, tag.Content);
-        foreach (StoredPartial partial in backend.LoadPartials())
-            Partials.TakeUp(partial);
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
     }
 
     internal IBlobBackend Backend { get; }
@@ -311,6 +308,22 @@ public abstract class BlobStore : IBlobStore
         {
             entry.Gate.Release();
         }
+    }
+
+    private void Load()
+    {
+        foreach ((BlobHash hash, StoredBlob blob) in Backend.LoadBlobs())
+        {
+            Entry entry = Table.Use(hash);
+            entry.BecomeComplete(blob);
+            SetCharge(entry, blob.Charge);
+            Table.Release(entry);
+        }
+
+        foreach (BlobTag tag in Backend.LoadTags())
+            Table.SetTag(tag.Name, tag.Content);
+        foreach (StoredPartial partial in Backend.LoadPartials())
+            Partials.TakeUp(partial);
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);

@@ -363,6 +363,32 @@ public abstract class BlobStoreSuite : IAsyncLifetime
         Assert.True(small.GetStatus(fits.Hash).IsComplete);
     }
 
+    [Fact]
+    public async Task Random_histories_do_what_a_simple_model_does()
+    {
+        int seed = Environment.TickCount;
+        for (int round = 0; round < 6; round++)
+        {
+            string name = $"history{round}";
+            IBlobStore store = Open(new BlobStoreOptions { FlushesToDisk = false }, name);
+            try
+            {
+                await new RandomHistory(store, seed + round).RunAsync(250, !IsPersistent ? null : async () =>
+                {
+                    await store.DisposeAsync();
+                    return store = Open(new BlobStoreOptions { FlushesToDisk = false }, name);
+                });
+            }
+            finally
+            {
+                await store.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Whether a store that is opened again has what it had.</summary>
+    protected virtual bool IsPersistent => false;
+
     protected abstract IBlobStore Open(BlobStoreOptions options, string name = "store");
 
     protected sealed class TricklingStream(byte[] content) : MemoryStream(content)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Iroh.Blobs.Bao;
 using Iroh.Blobs.Store;
 
@@ -6,6 +7,8 @@ namespace Iroh.Blobs.Tests.Store;
 /// <summary>Content of a seed, with what a sender of it would send.</summary>
 public sealed class TestBlob
 {
+    private static readonly ConcurrentDictionary<(int Seed, int Length), TestBlob> s_made = new();
+
     private readonly byte[] _outboard;
 
     public TestBlob(int seed, int length)
@@ -19,6 +22,9 @@ public sealed class TestBlob
     public BlobHash Hash { get; }
 
     public int GroupCount => (int)BaoTree.GroupCount((ulong)Content.Length);
+
+    /// <summary>The same, made once.</summary>
+    public static TestBlob Get(int seed, int length) => s_made.GetOrAdd((seed, length), static key => new TestBlob(key.Seed, key.Length));
 
     public static byte[] Bytes(int seed, int length)
     {
@@ -56,6 +62,12 @@ public sealed class TestBlob
         for (int offset = 0; offset < read.Length;)
             offset += await content.ReadAsync(offset, read.AsMemory(offset));
         return read;
+    }
+
+    public async Task<bool> MatchesAsync(IBlobContent content)
+    {
+        byte[] read = await ReadAsync(content);
+        return read.AsSpan().SequenceEqual(Content);
     }
 
     public List<long> PairsAbove(int first, int count)

@@ -50,9 +50,10 @@ internal sealed class BlobIndex : IDisposable
     /// <summary>Asks something, beside the changes.</summary>
     public T Read<T>(Func<IndexConnection, T> question)
     {
+        IndexConnection? connection = null;
         try
         {
-            if (!_readers.TryTake(out IndexConnection? connection))
+            if (!_readers.TryTake(out connection))
                 connection = IndexConnection.OpenReader(_path);
             T answer = question(connection);
             _readers.Add(connection);
@@ -60,6 +61,7 @@ internal sealed class BlobIndex : IDisposable
         }
         catch (SqliteException e)
         {
+            connection?.Dispose();
             throw IndexConnection.Failed(_path, e);
         }
     }

@@ -408,10 +408,12 @@ internal sealed class DiskBackend : IBlobBackend
     // Goes on with removals that an earlier process began, unless the blob came again meanwhile.
     private void FinishRemovals(HashSet<BlobHash> here)
     {
-        foreach (BlobHash hash in _index.Read(static index => index.Query("SELECT hash FROM removals", static row => new BlobHash(row.GetFieldValue<byte[]>(0)))))
+        List<BlobHash> removals = _index.Read(static index => index.Query("SELECT hash FROM removals", static row => new BlobHash(row.GetFieldValue<byte[]>(0))));
+        foreach (BlobHash hash in removals)
             if (!here.Contains(hash) && !File.Exists(_files.Record(hash)) && Directory.Exists(_files.Folder(hash)))
                 RemoveFiles(hash);
-        _index.ChangeAsync(static index => index.Run("DELETE FROM removals")).GetAwaiter().GetResult();
+        if (removals.Count > 0)
+            _index.ChangeAsync(static index => index.Run("DELETE FROM removals")).GetAwaiter().GetResult();
     }
 
     private sealed class DiskImport(DiskBackend backend, string path, FileReference? reference) : IBlobImport

@@ -105,6 +105,10 @@ internal sealed class BlobWriter : IBlobWriter
             if (_files is not null && _pairsLength > 0 && _entry.Files == _files)
                 FlushPairs(_files);
         }
+        catch (IOException)
+        {
+            // Pairs without a leaf prove nothing that is here.
+        }
         finally
         {
             // Recorded while the files are open; the entry stays this one's until then.

@@ -43,8 +43,7 @@ internal sealed class PartialBlobs(BlobStore store)
                 return;
             }
 
-            Backend.RecordPartial(partial.Hash, size, present.ToRanges(), isClean: true);
-            entry.BecomePartial(size, present, isRecordedClean: true);
+            entry.BecomePartial(size, present, TryRecord(partial.Hash, size, present));
             store.SetCharge(entry, entry.PresentBytes);
             if (present.Contains(0, BaoTree.ChunkCount(size)))
             {
@@ -217,6 +216,20 @@ internal sealed class PartialBlobs(BlobStore store)
 
         await FlushAsync(files).ConfigureAwait(false);
         store.BecomeComplete(entry, await Backend.CompletePartialAsync(entry.Hash, (long)size, files).ConfigureAwait(false));
+    }
+
+    // On a full disk the old record stays, and tells less.
+    private bool TryRecord(BlobHash hash, ulong size, ChunkSet present)
+    {
+        try
+        {
+            Backend.RecordPartial(hash, size, present.ToRanges(), isClean: true);
+            return true;
+        }
+        catch (StoreFullException)
+        {
+            return false;
+        }
     }
 
     private Task FlushAsync(OpenBlob files)

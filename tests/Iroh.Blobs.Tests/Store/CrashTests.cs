@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using System.Globalization;
+using Iroh.Blobs.Store;
+
+namespace Iroh.Blobs.Tests.Store;
+
+/// <summary>
+/// Stores that die at any moment. Most deaths are made: before one change of the disk an exception is thrown, and no other change is made
+/// after it, which leaves what kill -9 would leave. Some are real.
+/// </summary>
+public sealed class CrashTests : IDisposable
+{
+    private const int Points = 100;
+    private const string ChildFolder = "BLOB_STORE_CRASH_FOLDER";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("blob-crash-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task A_hundred_deaths_lose_nothing_and_nothing_wrong_is_served()
+    {
+        int seed = Environment.TickCount;
+        var random = new Random(seed);
+        int steps = await CountStepsAsync();
+        TestContext.Current.SendDiagnosticMessage($"seed {seed}, {steps} steps");
+        int deaths = 0;
+        for (int point = 0; point < Points; point++)
+        {
+            int deadline = random.Next(steps) + 1;
+            string what = $"seed {seed}, point {point}, step {deadline} of {steps}";
+            string folder = Path.Combine(_folder, $"{point}");
+            using var journal = new CrashJournal();
+            string last = await DieAsync(folder, point % 4, journal, deadline);
+            deaths += last.Length > 0 ? 1 : 0;
+            await using (DiskBlobStore store = DiskBlobStore.Open(folder, CrashWork.Options))
+            {
+                await CrashWork.VerifyAsync(store, journal, $"{what} ({last})");
+                foreach (BlobTag tag in store.ListTags())
+                    store.DeleteTag(tag.Name);
+                await store.CollectGarbageAsync();
+                Assert.Empty(store.List());
+                Assert.Equal(0, store.UsedBytes);
+                Assert.Empty((await store.CheckAsync(repair: false)).Findings);
+            }
+
+            Directory.Delete(folder, recursive: true);
+        }
+
+        // The number of steps varies a little with what happens at the same time; a few points may lie behind the end.
+        Assert.True(deaths > Points * 9 / 10, $"seed {seed}: {deaths} deaths");
+    }
+
+    [Fact]
+    public async Task Killed_processes_lose_nothing_and_keep_others_out_while_they_live()
+    {
+        int seed = Environment.TickCount;
+        var random = new Random(seed);
+        string folder = Path.Combine(_folder, "real"), journalPath = Path.Combine(_folder, "journal");
+        for (int kill = 0; kill < 5; kill++)
+        {
+            using Process child = StartChild();
+            try
+            {
+                await WaitForJournalAsync(journalPath, child, random.Next(10, 400));
+                BlobStoreInUseException refused = Assert.Throws<BlobStoreInUseException>(() => DiskBlobStore.Open(folder));
+                Assert.Equal(child.Id, refused.ProcessId);
+            }
+            finally
+            {
+                child.Kill();
+                await child.WaitForExitAsync();
+            }
+
+            using var journal = new CrashJournal(journalPath);
+            await using DiskBlobStore store = DiskBlobStore.Open(folder, CrashWork.Options);
+            await CrashWork.VerifyAsync(store, journal, $"seed {seed}, kill {kill}");
+        }
+    }
+
+    /// <summary>The process that is killed: started by the test above.</summary>
+    [Fact(Explicit = true)]
+    public async Task Works_until_it_is_killed()
+    {
+        string folder = Environment.GetEnvironmentVariable(ChildFolder) ?? throw new InvalidOperationException($"{ChildFolder} is not set");
+        using var journal = new CrashJournal(Path.Combine(folder, "journal"));
+        await using DiskBlobStore store = DiskBlobStore.Open(Path.Combine(folder, "real"), CrashWork.Options);
+        int first = journal.Tagged.Count + journal.Downloads.Count;
+        for (int round = first; round < first + 1000; round++)
+            await CrashWork.RunAsync(store, 1000 + round, journal);
+    }
+
+    private static async Task<string> DieAsync(string folder, int seed, CrashJournal journal, int deadline)
+    {
+        int steps = 0;
+        string last = "";
+        DiskBlobStore? store = null;
+        try
+        {
+            store = DiskBlobStore.Open(folder, CrashWork.Options, step =>
+            {
+                int now = Interlocked.Increment(ref steps);
+                if (now == deadline)
+                    last = step;
+                if (now >= deadline)
+                    throw new DeathException();
+            });
+            await CrashWork.RunAsync(store, seed, journal);
+        }
+        catch (DeathException)
+        {
+        }
+        finally
+        {
+            if (store is not null)
+                await store.DisposeAsync();
+        }
+
+        return last;
+    }
+
+    private async Task<int> CountStepsAsync()
+    {
+        int steps = 0;
+        string folder = Path.Combine(_folder, "count");
+        using var journal = new CrashJournal();
+        await using (DiskBlobStore store = DiskBlobStore.Open(folder, CrashWork.Options, _ => Interlocked.Increment(ref steps)))
+            await CrashWork.RunAsync(store, 1, journal);
+        await using DiskBlobStore again = DiskBlobStore.Open(folder, CrashWork.Options);
+        await CrashWork.VerifyAsync(again, journal, "no death");
+        return steps;
+    }
+
+    private Process StartChild()
+    {
+        string assembly = typeof(CrashTests).Assembly.Location;
+        string method = $"{typeof(CrashTests).FullName}.{nameof(Works_until_it_is_killed)}";
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet")
+        {
+            ArgumentList = { assembly, "-explicit", "only", "-method", method },
+            Environment = { [ChildFolder] = _folder },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        Process child = Process.Start(start)!;
+        child.OutputDataReceived += static (_, _) => { };
+        child.ErrorDataReceived += static (_, _) => { };
+        child.BeginOutputReadLine();
+        child.BeginErrorReadLine();
+        return child;
+    }
+
+    private static async Task WaitForJournalAsync(string path, Process child, int lines)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        long before = File.Exists(path) ? new FileInfo(path).Length : 0;
+        while (!File.Exists(path) || new FileInfo(path).Length < before + (lines * 20L))
+        {
+            Assert.False(child.HasExited, string.Create(CultureInfo.InvariantCulture, $"the child ended by itself ({(child.HasExited ? child.ExitCode : 0)})"));
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
+    private sealed class DeathException : Exception;
+}
