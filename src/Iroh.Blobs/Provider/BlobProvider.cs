@@ -137,17 +137,17 @@ public sealed class BlobProvider : IProtocolHandler, IDisposable
             }
         }
 
-        if (ErrorCodeOf(outcome, bytes) is { } code)
+        if (ErrorCodeOf(outcome, bytes > 0) is { } code)
             stream.Abort(code);
         _metrics.OnEnded(info.Kind, outcome);
         _options.Events?.OnEnded(info, outcome, bytes, _options.TimeProvider.GetElapsedTime(since));
     }
 
     /// <summary>The code with which the streams are given up; null if they end well.</summary>
-    private static ulong? ErrorCodeOf(BlobRequestOutcome outcome, long bytes) => outcome switch
+    private static ulong? ErrorCodeOf(BlobRequestOutcome outcome, bool hasContent) => outcome switch
     {
         BlobRequestOutcome.Completed => null,
-        BlobRequestOutcome.NotFound when bytes > 0 => null,
+        BlobRequestOutcome.NotFound when hasContent => null,
         BlobRequestOutcome.Refused => (ulong)BlobErrorCode.Permission,
         BlobRequestOutcome.Limited => (ulong)BlobErrorCode.RateLimited,
         BlobRequestOutcome.Aborted => 0,
@@ -193,7 +193,7 @@ public sealed class BlobProvider : IProtocolHandler, IDisposable
                 BlobRequestType.Push => await ReceivePushAsync(request, stream, input, bytes => pushed += bytes, cancellationToken).ConfigureAwait(false),
                 _ => await SendBlobsAsync(request, output).ConfigureAwait(false),
             };
-            if (outcome == BlobRequestOutcome.Completed || (outcome == BlobRequestOutcome.NotFound && output.BytesSent > 0))
+            if (outcome == BlobRequestOutcome.Completed || (outcome == BlobRequestOutcome.NotFound && output.HasContent))
             {
                 await output.FlushAsync().ConfigureAwait(false);
                 stream.CompleteWrites();

@@ -88,6 +88,7 @@ internal sealed class BlobSender(IBlobStore store, ResponseWriter output) : IDis
                 return BlobRequestOutcome.NotFound;
             if (!TryAppendGroup(encoder))
                 return await ExplainAsync(content, encoder.GroupOffset).ConfigureAwait(false);
+            output.HasContent = true;
         }
 
         return BlobRequestOutcome.Completed;

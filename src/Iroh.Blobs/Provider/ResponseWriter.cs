@@ -54,6 +54,9 @@ internal sealed class ResponseWriter : IDisposable
     /// <summary>Whether the peer was given up because it did not read.</summary>
     public bool HasTimedOut => _sendTimer.IsCancellationRequested;
 
+    /// <summary>Whether there is content in what was taken so far, and not only sizes and pairs.</summary>
+    public bool HasContent { get; set; }
+
     /// <summary>Whether there is no room for a group's encoding: <see cref="FlushAsync"/> makes it.</summary>
     public bool IsFull => _length >= FlushLength;
 
