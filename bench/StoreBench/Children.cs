@@ -10,6 +10,9 @@ internal sealed class Children : IAsyncDisposable
 
     private readonly List<Process> _processes = [];
 
+    /// <summary>The numbers of the processes that were started.</summary>
+    public IReadOnlyList<int> Processes => [.. _processes.Select(process => process.Id)];
+
     public string Folder { get; } = Directory.CreateTempSubdirectory("store-bench-").FullName;
 
     /// <summary>Starts a program; its standard error goes to NAME.log in the folder.</summary>

@@ -5,4 +5,10 @@ internal interface IMembers : IAsyncDisposable
 {
     /// <summary>The socket of each member for its clients.</summary>
     IReadOnlyList<string> ClientSockets { get; }
+
+    /// <summary>The processes of etcd.</summary>
+    IReadOnlyList<int> EtcdProcesses { get; }
+
+    /// <summary>The processes of the nodes; none when etcd runs alone.</summary>
+    IReadOnlyList<int> NodeProcesses { get; }
 }

@@ -14,6 +14,10 @@ internal sealed class NodeMembers : IMembers
 
     public IReadOnlyList<string> ClientSockets => [.. s_names.Select(name => Path.Combine(DirectoryOf(name), "etcd", "client:0"))];
 
+    public IReadOnlyList<int> EtcdProcesses => Consumption.ChildrenOf(_children.Processes);
+
+    public IReadOnlyList<int> NodeProcesses => _children.Processes;
+
     public static async Task<NodeMembers> StartAsync(bool p2p)
     {
         var members = new NodeMembers();

@@ -11,6 +11,10 @@ internal sealed class PlainEtcd : IMembers
 
     public IReadOnlyList<string> ClientSockets => [.. s_names.Select(name => Path.Combine(_children.Folder, name, "client:0"))];
 
+    public IReadOnlyList<int> EtcdProcesses => _children.Processes;
+
+    public IReadOnlyList<int> NodeProcesses => [];
+
     private static readonly string[] s_names = ["a", "b", "c"];
 
     public static async Task<PlainEtcd> StartAsync()

@@ -6,15 +6,22 @@ namespace StoreBench;
 /// Puts to three etcd members on this machine, one way of their Raft traffic after the other, through the same client on each member's
 /// socket: so only the way differs.
 /// <code>
-/// StoreBench [SECONDS] [ROUNDS] [WAY...]     ways: alone (etcd's own TCP), p2p, grpc; default 10 seconds, 1 round, all ways
+/// StoreBench [SECONDS] [ROUNDS] [WAY...] [--clients N,...] [--warm-up SECONDS]
+///     ways: alone (etcd's own TCP), p2p, grpc; default 10 seconds, 1 round, all ways, 1 and 32 clients, 15 seconds to warm up
 /// </code>
 /// </summary>
 internal static class Program
 {
+    // Most just in time compilation is over by then; what is left of it is part of the figures.
+    private const int WarmUpSeconds = 15;
+
     private static readonly int[] s_clients = [1, 32];
 
-    private static async Task<int> Main(string[] arguments)
+    private static async Task<int> Main(string[] given)
     {
+        List<string> arguments = [.. given];
+        TimeSpan warmUp = TimeSpan.FromSeconds(Take(arguments, "--warm-up") is { } seconds ? int.Parse(seconds, CultureInfo.InvariantCulture) : WarmUpSeconds);
+        int[] loads = Take(arguments, "--clients") is { } list ? [.. list.Split(',').Select(one => int.Parse(one, CultureInfo.InvariantCulture))] : s_clients;
         TimeSpan duration = TimeSpan.FromSeconds(Number(arguments, 0, 10));
         int rounds = Number(arguments, 1, 1);
         string[] ways = arguments.Skip(2).ToArray() is { Length: > 0 } chosen ? chosen : ["alone", "p2p", "grpc"];
@@ -24,9 +31,9 @@ internal static class Program
             foreach (string way in ways)
             {
                 await using IMembers members = way == "alone" ? await PlainEtcd.StartAsync() : await NodeMembers.StartAsync(way == "p2p");
-                foreach (int clients in s_clients)
+                foreach (int clients in loads)
                 {
-                    Measurement result = await PutLoad.RunAsync(way, members, clients, duration);
+                    Measurement result = await PutLoad.RunAsync(way, members, clients, warmUp, duration);
                     measured.Add(result);
                     await Console.Error.WriteLineAsync($"round {round + 1}: {result}");
                 }
@@ -37,6 +44,17 @@ internal static class Program
         return 0;
     }
 
-    private static int Number(string[] arguments, int place, int otherwise) =>
-        arguments.Length > place ? int.Parse(arguments[place], CultureInfo.InvariantCulture) : otherwise;
+    // An option's value; both are taken out.
+    private static string? Take(List<string> arguments, string option)
+    {
+        int place = arguments.IndexOf(option);
+        if (place < 0)
+            return null;
+        string value = arguments[place + 1];
+        arguments.RemoveRange(place, 2);
+        return value;
+    }
+
+    private static int Number(List<string> arguments, int place, int otherwise) =>
+        arguments.Count > place ? int.Parse(arguments[place], CultureInfo.InvariantCulture) : otherwise;
 }

@@ -9,31 +9,33 @@ namespace StoreBench;
 /// over all members.</summary>
 internal static class PutLoad
 {
-    // Just in time compilation and the first elections are over by then.
-    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(4);
-
     private const int ValueBytes = 256;
     private const int KeysPerClient = 100;
 
-    public static async Task<Measurement> RunAsync(string way, IMembers members, int clients, TimeSpan duration)
+    public static async Task<Measurement> RunAsync(string way, IMembers members, int clients, TimeSpan warmUp, TimeSpan duration)
     {
         EtcdClient[] sockets = [.. members.ClientSockets.Select(path => new EtcdClient(path, TimeProvider.System))];
         try
         {
             int leader = await FindLeaderAsync(sockets);
             EtcdClient Of(int client) => sockets[(leader + client) % sockets.Length];
-            await Task.WhenAll(Enumerable.Range(0, clients).Select(client => PutAsync(Of(client), client, s_warmUp)));
+            await Task.WhenAll(Enumerable.Range(0, clients).Select(client => PutAsync(Of(client), client, warmUp)));
             // A leader that lost its office meanwhile is no longer the one that a single client meets.
             int now = await FindLeaderAsync(sockets);
             if (now != leader)
                 throw new InvalidOperationException("the leader changed while the members warmed up; run again on a quieter machine");
+            IReadOnlyList<int> etcd = members.EtcdProcesses, nodes = members.NodeProcesses;
+            Consumption etcdBefore = Consumption.Of(etcd), nodesBefore = Consumption.Of(nodes);
+            await Console.Error.WriteLineAsync($"{way}, {clients} clients: measuring");
             long start = Stopwatch.GetTimestamp();
             List<long>[] times = await Task.WhenAll(Enumerable.Range(0, clients).Select(client => Task.Run(() => PutAsync(Of(client), client, duration))));
             TimeSpan taken = Stopwatch.GetElapsedTime(start);
+            Consumption etcdUsed = Consumption.Of(etcd) - etcdBefore, nodesUsed = Consumption.Of(nodes) - nodesBefore;
             long[] all = [.. times.SelectMany(one => one).Order()];
             return new Measurement(
                 way, clients, all.Length / taken.TotalSeconds,
-                Stopwatch.GetElapsedTime(0, all[all.Length / 2]), Stopwatch.GetElapsedTime(0, all[all.Length * 99 / 100]));
+                Stopwatch.GetElapsedTime(0, all[all.Length / 2]), Stopwatch.GetElapsedTime(0, all[all.Length * 99 / 100]),
+                PerPut.Of(etcdUsed, all.Length), PerPut.Of(nodesUsed, all.Length));
         }
         finally
         {
