@@ -114,8 +114,8 @@ public sealed class QuicStream : Stream
     /// <summary>
     /// Whether whoever awaits a read continues on the thread that receives the endpoint's datagrams, instead of on the thread pool.
     /// It saves the change of threads, some ten microseconds, for readers that do little with what they read, never block and never
-    /// wait for the same endpoint without awaiting: all else that arrives waits for them. False by default; to be set before the
-    /// first read.
+    /// wait for the same endpoint without awaiting: all else that arrives waits for them. False by default; to be set while
+    /// nobody reads.
     /// </summary>
     public bool ContinuesReadsInline
     {

@@ -1,17 +1,30 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading.Tasks.Sources;
 using Microsoft.Win32.SafeHandles;
 
 namespace Blixard.Rpc.Sockets;
 
-/// <summary>Reads a connected socket through the <see cref="SocketPoller"/>. One read at a time; nobody else reads the socket. It has
-/// a descriptor of its own: whoever closes the socket ends the reading by shutting the connection down, as streams do.</summary>
+/// <summary>Reads a connected socket through the <see cref="SocketPoller"/>, and writes to it without waiting. One read and one write at
+/// a time; nobody else reads the socket. It has a descriptor of its own: whoever closes the socket ends the reading by shutting the
+/// connection down, as streams do.</summary>
+/// <remarks>
+/// The poller tells of each arrival once, whether somebody waits or not:
+/// <code>
+/// Idle    --something came---------------> Told     (nobody waited; the next wait ends at once)
+/// Idle    --the socket was found empty---> Waiting
+/// Told    --the socket was found empty---> Idle     (look again)
+/// Waiting --something came, cancelled----> Ended --the reader goes on--> Idle (look again)
+/// </code>
+/// A read that fills less than its buffer has emptied the socket: the next one waits without asking the kernel first, unless the
+/// connection has ended, which is told only once.
+/// </remarks>
 internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
 {
-    private const int Idle = 0, Waiting = 1, Ended = 2;
+    private const int Idle = 0, Told = 1, Waiting = 2, Ended = 3;
     private const int DuplicateCloseOnExec = 1030; // F_DUPFD_CLOEXEC
-    private const int DoNotWait = 0x40; // MSG_DONTWAIT
+    private const int DoNotWait = 0x40, NoSignal = 0x4000; // MSG_DONTWAIT, MSG_NOSIGNAL
     private const int Interrupted = 4, WouldBlock = 11;
 
     private readonly SocketPoller _poller;
@@ -20,6 +33,8 @@ internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
     private ManualResetValueTaskSourceCore<bool> _source;
     private CancellationTokenRegistration _registration;
     private int _state;
+    private bool _isEmpty;
+    private volatile bool _hasEnded;
 
     /// <summary>Takes the reading of a socket over.</summary>
     /// <exception cref="IOException">There are too many open files.</exception>
@@ -35,25 +50,64 @@ internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
     /// <summary>Reads what is there, at least one byte; 0 at the end. Continues on the poller's thread if it had to wait.</summary>
     /// <exception cref="IOException">The connection broke.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {
         while (true)
         {
+            if (_isEmpty)
+                await WaitAsync(cancellationToken).ConfigureAwait(false);
+
             int count = Receive(buffer.Span, out int error);
+            _isEmpty = count < buffer.Length && !_hasEnded;
             if (count >= 0)
                 return count;
             if (error is not (WouldBlock or Interrupted))
-                throw new IOException($"the connection broke: {Marshal.GetPInvokeErrorMessage(error)}");
-            if (error == WouldBlock)
-                await WaitAsync(cancellationToken).ConfigureAwait(false);
+                throw Broke(error);
+            _isEmpty = error == WouldBlock;
         }
     }
 
-    /// <summary>There may be something to read. Called by the poller.</summary>
-    public void Continue()
+    /// <summary>Writes as much as the socket takes at once.</summary>
+    /// <returns>How many bytes it took; 0 when it is full.</returns>
+    /// <exception cref="IOException">The connection broke.</exception>
+    public unsafe int Write(ReadOnlySpan<byte> bytes)
     {
-        if (Interlocked.CompareExchange(ref _state, Ended, Waiting) == Waiting)
-            _source.SetResult(true);
+        fixed (byte* start = bytes)
+        {
+            while (true)
+            {
+                int count = (int)Send(_descriptor, start, (nuint)bytes.Length, DoNotWait | NoSignal);
+                if (count >= 0)
+                    return count;
+                int error = Marshal.GetLastPInvokeError();
+                if (error == WouldBlock)
+                    return 0;
+                if (error != Interrupted)
+                    throw Broke(error);
+            }
+        }
+    }
+
+    /// <summary>Something came. Called by the poller.</summary>
+    /// <param name="hasEnded">Nothing more comes after what is there.</param>
+    public void Continue(bool hasEnded)
+    {
+        if (hasEnded)
+            _hasEnded = true;
+        while (true)
+        {
+            switch (Volatile.Read(ref _state))
+            {
+                case Waiting when Interlocked.CompareExchange(ref _state, Ended, Waiting) == Waiting:
+                    _source.SetResult(true);
+                    return;
+                case Idle when Interlocked.CompareExchange(ref _state, Told, Idle) == Idle:
+                    return;
+                case Told or Ended:
+                    return;
+            }
+        }
     }
 
     /// <summary>Gives the reading up. The socket itself stays open.</summary>
@@ -76,6 +130,8 @@ internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
         finally
         {
             _source.Reset();
+            // Before the next arrival is told: what came until then is found by looking.
+            _isEmpty = false;
             Volatile.Write(ref _state, Idle);
         }
     }
@@ -91,14 +147,20 @@ internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
     private ValueTask WaitAsync(CancellationToken cancellationToken)
     {
         short version = _source.Version;
-        Volatile.Write(ref _state, Waiting);
+        if (Interlocked.CompareExchange(ref _state, Waiting, Idle) == Told)
+        {
+            _isEmpty = false;
+            Volatile.Write(ref _state, Idle);
+            return ValueTask.CompletedTask;
+        }
+
+        // The poller may end the wait from here on; the reader goes on when it awaits what is returned, and not before.
         if (cancellationToken.CanBeCanceled)
             _registration = cancellationToken.UnsafeRegister(static (socket, token) => ((PolledSocket)socket!).Cancel(token), this);
-        // After the registration: the poller may continue the reader at once, on its own thread.
-        if (!_poller.TryAwait(_number, _descriptor) && Interlocked.CompareExchange(ref _state, Ended, Waiting) == Waiting)
-            _source.SetException(new IOException("the connection cannot be waited for"));
         return new ValueTask(this, version);
     }
+
+    private static IOException Broke(int error) => new($"the connection broke: {Marshal.GetPInvokeErrorMessage(error)}");
 
     private unsafe int Receive(Span<byte> buffer, out int error)
     {
@@ -115,6 +177,9 @@ internal sealed partial class PolledSocket : IValueTaskSource, IDisposable
 
     [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
     private static unsafe partial nint Receive(SafeFileHandle socket, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
+    private static unsafe partial nint Send(SafeFileHandle socket, byte* bytes, nuint length, int flags);
 
     private void Cancel(CancellationToken token)
     {

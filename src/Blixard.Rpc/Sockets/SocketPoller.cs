@@ -12,8 +12,8 @@ namespace Blixard.Rpc.Sockets;
 /// </summary>
 internal sealed unsafe partial class SocketPoller
 {
-    private const int AddDescriptor = 1, RemoveDescriptor = 2, ChangeDescriptor = 3;
-    private const uint Readable = 0x1, HungUp = 0x2000, Once = 1u << 30;
+    private const int AddDescriptor = 1, RemoveDescriptor = 2;
+    private const uint Readable = 0x1, Broken = 0x8, HungUp = 0x10, PeerHungUp = 0x2000, Edge = 1u << 31;
     private const int CloseOnExec = 0x80000;
     private const int Interrupted = 4;
 
@@ -35,22 +35,19 @@ internal sealed unsafe partial class SocketPoller
     /// <summary>The poller of this process; null where there is none.</summary>
     public static SocketPoller? Shared => s_shared.Value;
 
-    /// <summary>Adds a socket; nothing is waited for yet.</summary>
+    /// <summary>Adds a socket. From now on <see cref="PolledSocket.Continue"/> is called each time that something came, or that it
+    /// ended: nothing has to be asked for again.</summary>
     /// <returns>The number by which it is known here.</returns>
     /// <exception cref="IOException">The kernel refused.</exception>
     public long Add(PolledSocket socket, SafeFileHandle descriptor)
     {
         long number = Interlocked.Increment(ref _lastNumber);
         _sockets[number] = socket;
-        if (TryControl(AddDescriptor, descriptor, number, Once))
+        if (TryControl(AddDescriptor, descriptor, number, Readable | PeerHungUp | Edge))
             return number;
         _sockets.TryRemove(number, out _);
         throw new IOException($"a socket cannot be waited for: {Marshal.GetLastPInvokeErrorMessage()}");
     }
-
-    /// <summary>Has the socket's <see cref="PolledSocket.Continue"/> called once, when it can be read or has ended.</summary>
-    /// <returns>Whether it will be.</returns>
-    public bool TryAwait(long number, SafeFileHandle descriptor) => TryControl(ChangeDescriptor, descriptor, number, Readable | HungUp | Once);
 
     /// <summary>Forgets a socket, which is still open.</summary>
     public void Remove(long number, SafeFileHandle descriptor)
@@ -72,18 +69,26 @@ internal sealed unsafe partial class SocketPoller
     private void Run()
     {
         byte* events = (byte*)NativeMemory.Alloc((nuint)(EventsMax * s_eventLength));
-        while (true)
+        while (TryTurn(events))
         {
-            int count = WaitPoll(_descriptor, events, EventsMax, -1);
-            if (count < 0 && Marshal.GetLastPInvokeError() != Interrupted)
-                return;
-            for (int i = 0; i < count; i++)
-            {
-                long number = BinaryPrimitives.ReadInt64LittleEndian(new ReadOnlySpan<byte>(events + (i * s_eventLength) + s_dataOffset, 8));
-                if (_sockets.TryGetValue(number, out PolledSocket? socket))
-                    socket.Continue();
-            }
         }
+    }
+
+    // A method of its own: one that never returns is never replaced by its optimised form.
+    private bool TryTurn(byte* events)
+    {
+        int count = WaitPoll(_descriptor, events, EventsMax, -1);
+        if (count < 0)
+            return Marshal.GetLastPInvokeError() == Interrupted;
+        for (int i = 0; i < count; i++)
+        {
+            byte* one = events + (i * s_eventLength);
+            long number = BinaryPrimitives.ReadInt64LittleEndian(new ReadOnlySpan<byte>(one + s_dataOffset, 8));
+            if (_sockets.TryGetValue(number, out PolledSocket? socket))
+                socket.Continue((*(uint*)one & (PeerHungUp | HungUp | Broken)) != 0);
+        }
+
+        return true;
     }
 
     private bool TryControl(int operation, SafeFileHandle descriptor, long number, uint wanted)

@@ -29,7 +29,7 @@ internal sealed class AsyncSignal : IValueTaskSource, IThreadPoolWorkItem
     private CancellationTokenRegistration _registration;
     private int _state;
 
-    /// <summary>Whether continuations may run on a receive thread. To be set before the first wait.</summary>
+    /// <summary>Whether continuations may run on a receive thread. To be set while nobody waits.</summary>
     public bool RunsInline
     {
         get => !_source.RunContinuationsAsynchronously;

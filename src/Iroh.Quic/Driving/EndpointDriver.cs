@@ -269,35 +269,41 @@ internal sealed class EndpointDriver : IAsyncDisposable
         var touched = new List<ConnectionDriver>(8);
         AsyncSignal.DeferOnThisThread();
         while (!_stopping)
+            Turn(socket, keepsTimers, response, touched);
+    }
+
+    // A method of its own: one that never returns is never replaced by its optimised form.
+    private void Turn(UdpSocket socket, bool keepsTimers, byte[] response, List<ConnectionDriver> touched)
+    {
+        int count = socket.Receive();
+        Instant now = MonotonicClock.Now;
+        for (int i = 0; i < count; i++)
         {
-            int count = socket.Receive();
-            Instant now = MonotonicClock.Now;
-            for (int i = 0; i < count; i++)
+            try
             {
-                try
-                {
-                    Dispatch(now, socket.Received(i), response, touched);
-                }
-                catch (Exception)
-                {
-                    // A bug of ours in routing or in making a connection must not end the endpoint; the datagram is lost.
-                    _metrics.OnFailure();
-                }
+                Dispatch(now, socket.Received(i), response, touched);
             }
-
-            foreach (ConnectionDriver connection in touched)
-                connection.Flush();
-            touched.Clear();
-            if (keepsTimers)
+            catch (Exception)
             {
-                while (_timers.TakeDue(now) is ConnectionDriver due)
-                    due.HandleTimer();
+                // A bug of ours in routing or in making a connection must not end the endpoint; the datagram is lost.
+                _metrics.OnFailure();
             }
-
-            AsyncSignal.RunDeferred();
-            if (count == 0)
-                socket.Wait(keepsTimers ? TimeUntil(_timers.Earliest) : Timeout.InfiniteTimeSpan);
         }
+
+        // Whoever waits for bytes gets them before anything is sent: an answer that follows at once takes the acknowledgment along.
+        AsyncSignal.RunDeferred();
+        foreach (ConnectionDriver connection in touched)
+            connection.Flush();
+        touched.Clear();
+        if (keepsTimers)
+        {
+            while (_timers.TakeDue(now) is ConnectionDriver due)
+                due.HandleTimer();
+        }
+
+        AsyncSignal.RunDeferred();
+        if (!socket.MayHoldMore(count))
+            socket.Wait(keepsTimers ? TimeUntil(_timers.Earliest) : Timeout.InfiniteTimeSpan);
     }
 
     private void Dispatch(Instant now, ReceivedDatagrams received, byte[] response, List<ConnectionDriver> touched)

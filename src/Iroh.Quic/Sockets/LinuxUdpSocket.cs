@@ -144,6 +144,9 @@ internal sealed unsafe class LinuxUdpSocket : UdpSocket
     }
 
     /// <inheritdoc/>
+    public override bool MayHoldMore(int count) => count == ReceiveBatch;
+
+    /// <inheritdoc/>
     public override ReceivedDatagrams Received(int index)
     {
         MultiMessageHeader* message = _messages + index;

@@ -109,6 +109,9 @@ internal sealed class PortableUdpSocket : UdpSocket
     }
 
     /// <inheritdoc/>
+    public override bool MayHoldMore(int count) => count == ReceiveBatch;
+
+    /// <inheritdoc/>
     public override ReceivedDatagrams Received(int index)
     {
         (FourTuple path, int length) = _received[index];

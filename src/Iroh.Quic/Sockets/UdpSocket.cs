@@ -52,6 +52,10 @@ internal abstract class UdpSocket : IDisposable
     /// <summary>Takes what has arrived, without waiting, and returns how many items <see cref="Received"/> then has.</summary>
     public abstract int Receive();
 
+    /// <summary>Whether more may have been there when <see cref="Receive"/> took <paramref name="count"/> items, so that to look again is
+    /// better than to wait.</summary>
+    public abstract bool MayHoldMore(int count);
+
     /// <summary>The <paramref name="index"/>th item of the last <see cref="Receive"/>.</summary>
     public abstract ReceivedDatagrams Received(int index);
 

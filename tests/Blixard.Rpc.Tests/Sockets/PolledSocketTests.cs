@@ -80,6 +80,58 @@ public sealed class PolledSocketTests
         Assert.Equal(0, await waiting.WaitAsync(s_patience));
     }
 
+    [Fact]
+    public async Task An_end_that_came_together_with_the_last_bytes_is_not_overlooked()
+    {
+        SocketPoller poller = Poller();
+        byte[] buffer = new byte[64];
+        // Both orders of "told" and "read" come up.
+        for (int i = 0; i < 200; i++)
+        {
+            using Pair pair = await Pair.CreateAsync();
+            using var polled = new PolledSocket(poller, pair.Near);
+            ValueTask<int> first = i % 2 == 0 ? default : polled.ReadAsync(buffer, CancellationToken.None);
+            await pair.Far.SendAsync(new byte[] { 1, 2, 3 });
+            pair.Far.Shutdown(SocketShutdown.Send);
+            if (i % 2 == 0)
+                first = polled.ReadAsync(buffer, CancellationToken.None);
+            Assert.Equal(3, await first.AsTask().WaitAsync(s_patience));
+            Assert.Equal(0, await polled.ReadAsync(buffer, CancellationToken.None).AsTask().WaitAsync(s_patience));
+        }
+    }
+
+    [Fact]
+    public async Task Questions_and_answers_pass_a_thousand_times()
+    {
+        SocketPoller poller = Poller();
+        using Pair pair = await Pair.CreateAsync();
+        using PolledSocket near = new(poller, pair.Near), far = new(poller, pair.Far);
+        byte[] question = new byte[16], answer = new byte[16];
+        for (int i = 0; i < 1_000; i++)
+        {
+            Assert.Equal(3, near.Write([1, 2, (byte)i]));
+            Assert.Equal(3, await far.ReadAsync(question, CancellationToken.None).AsTask().WaitAsync(s_patience));
+            Assert.Equal((byte)i, question[2]);
+            Assert.Equal(2, far.Write([(byte)i, 9]));
+            Assert.Equal(2, await near.ReadAsync(answer, CancellationToken.None).AsTask().WaitAsync(s_patience));
+            Assert.Equal((byte)i, answer[0]);
+        }
+    }
+
+    [Fact]
+    public async Task A_write_takes_what_fits_and_fails_when_nobody_can_read()
+    {
+        SocketPoller poller = Poller();
+        using Pair pair = await Pair.CreateAsync();
+        using var polled = new PolledSocket(poller, pair.Near);
+        long taken = 0;
+        while (polled.Write(new byte[100_000]) is > 0 and int count)
+            taken += count;
+        Assert.True(taken > 0, "nothing was taken");
+        pair.Far.Dispose();
+        Assert.Throws<IOException>(() => polled.Write(new byte[1]));
+    }
+
     private static SocketPoller Poller()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "the poller needs Linux");
