@@ -38,7 +38,7 @@ public sealed class MemoryDuplex : AsyncStream
     {
         AbortCode ??= code;
         _aborted.Cancel();
-        _writer.Complete(new IOException($"reset by the peer ({code})"));
+        _writer.Complete(new MemoryResetException(code));
         _reader.CancelPendingRead();
     }
 
@@ -74,4 +74,11 @@ public sealed class MemoryDuplex : AsyncStream
         _reader.Complete();
         return base.DisposeAsync();
     }
+}
+
+/// <summary>The other end of a stream in memory was aborted.</summary>
+public sealed class MemoryResetException(ulong code) : IOException($"reset by the peer ({code})")
+{
+    /// <summary>With what.</summary>
+    public ulong Code => code;
 }

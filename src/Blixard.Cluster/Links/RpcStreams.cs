@@ -20,7 +20,8 @@ internal static class RpcStreams
             return ValueTask.CompletedTask;
         },
         code => stream.Abort(QuicStreamSides.Both, code),
-        () => stream.ContinuesReadsInline = true);
+        () => stream.ContinuesReadsInline = true,
+        e => (e as QuicStreamException)?.Code);
 
     /// <summary>Opens a stream for a call.</summary>
     public static async ValueTask<RpcStream> OpenRpcStreamAsync(this IrohConnection connection, CancellationToken cancellationToken) =>

@@ -75,6 +75,20 @@ internal abstract class ClientCall : IAsyncDisposable
         }
     }
 
+    /// <summary>Counts bytes that were no messages.</summary>
+    public void Count(long received, long sent)
+    {
+        BytesReceived += received;
+        BytesSent += sent;
+    }
+
+    /// <summary>The call has ended well, as whoever took its stream knows.</summary>
+    public void Complete() => Ended ??= RpcStatusCode.Ok;
+
+    /// <summary>The call has failed, as whoever took its stream knows.</summary>
+    /// <returns>What is to be thrown.</returns>
+    public Exception Fail(Exception e) => End(e);
+
     public async ValueTask DisposeAsync()
     {
         if (Ended is null)

@@ -20,6 +20,9 @@ public sealed record RpcCallOptions
     /// one: for callers that do little with each response and never block, to whom some ten microseconds matter.</summary>
     public bool ContinuesInline { get; init; }
 
+    /// <summary>Whether the stream is the caller's after one request and one response: see <see cref="Frames.FrameFlags.BytesFollow"/>.</summary>
+    internal bool TakesStream { get; init; }
+
     /// <summary>Options with a deadline only.</summary>
     public static RpcCallOptions Within(TimeSpan timeout) => new() { Timeout = timeout };
 }

@@ -99,7 +99,8 @@ public abstract class RpcCaller : IRpcCaller
         }
     }
 
-    private async ValueTask EndAsync(ClientCall call, RpcMethod method, long started)
+    /// <summary>Ends a call, and counts it.</summary>
+    private protected async ValueTask EndAsync(ClientCall call, RpcMethod method, long started)
     {
         await call.DisposeAsync().ConfigureAwait(false);
         _metrics?.CallMade(

@@ -9,4 +9,7 @@ public enum FrameFlags : ushort
     None = 0,
     /// <summary>On <see cref="FrameType.Request"/>: the request messages follow as <see cref="FrameType.StreamData"/>.</summary>
     RequestsFollow = 1,
+    /// <summary>On <see cref="FrameType.Request"/>: no more frames follow from the caller, and one from the server; from then on the
+    /// stream carries bytes as they are.</summary>
+    BytesFollow = 2,
 }

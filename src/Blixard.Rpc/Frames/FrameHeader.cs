@@ -35,7 +35,7 @@ public readonly record struct FrameHeader(FrameType Type, FrameFlags Flags, int 
         if (length > RpcLimits.MessageLengthMax)
             return FrameError.PayloadTooLong;
         var flags = (FrameFlags)BinaryPrimitives.ReadUInt16BigEndian(bytes[22..]);
-        if (flags != FrameFlags.None && (flags != FrameFlags.RequestsFollow || type != FrameType.Request))
+        if (flags != FrameFlags.None && (flags is not (FrameFlags.RequestsFollow or FrameFlags.BytesFollow) || type != FrameType.Request))
             return FrameError.UnknownFlags;
         header = new FrameHeader(type, flags, (int)length, new Guid(bytes.Slice(6, 16), bigEndian: true));
         return FrameError.None;

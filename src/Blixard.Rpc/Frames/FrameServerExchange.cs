@@ -16,20 +16,23 @@ internal sealed class FrameServerExchange : ServerExchange
     // every write to the store.
     private readonly Channel<byte[]> _requests = Channel.CreateBounded<byte[]>(
         new BoundedChannelOptions(RequestsWaitingMax) { SingleReader = true, SingleWriter = true, AllowSynchronousContinuations = true });
+    private readonly RpcStream _stream;
     private readonly FrameReader _reader;
     private readonly FrameWriter _writer;
     private readonly FrameHeader _request;
     private readonly CancellationTokenSource _aborted;
     private bool _requestsEnded;
 
+    /// <param name="stream">The call's stream.</param>
     /// <param name="reader">The stream's reader, at the end of the Request frame.</param>
     /// <param name="writer">The stream's writer.</param>
     /// <param name="request">The Request frame's header.</param>
     /// <param name="first">The request message, if the caller sends only one.</param>
     /// <param name="aborted">Cancelled here when the caller gives up or breaks the protocol.</param>
     public FrameServerExchange(
-        FrameReader reader, FrameWriter writer, in FrameHeader request, byte[] first, CancellationTokenSource aborted)
+        RpcStream stream, FrameReader reader, FrameWriter writer, in FrameHeader request, byte[] first, CancellationTokenSource aborted)
     {
+        _stream = stream;
         _reader = reader;
         _writer = writer;
         _request = request;
@@ -50,9 +53,25 @@ internal sealed class FrameServerExchange : ServerExchange
     /// <summary>True when a write was given up or failed, perhaps within a frame: nothing more may be written.</summary>
     public bool IsWriteBroken { get; private set; }
 
+    /// <summary>Whether the handler has taken the stream: no frame may be written any more.</summary>
+    public bool IsStreamTaken { get; private set; }
+
+    public override bool TakesStream => _request.Flags.HasFlag(FrameFlags.BytesFollow);
+
+    public override RpcStream TakeStream()
+    {
+        if (!TakesStream)
+            return base.TakeStream();
+        IsStreamTaken = true;
+        _stream.ContinueInline();
+        return _stream;
+    }
+
     public override void Begin(RpcMethod method)
     {
         IsUnary = method.Kind == RpcMethodKind.Unary;
+        if (TakesStream)
+            return;
         bool follow = _request.Flags.HasFlag(FrameFlags.RequestsFollow);
         if (follow != (method.Kind == RpcMethodKind.Duplex))
             throw new RpcException(RpcStatusCode.InvalidArgument, $"{method} is {method.Kind}; the request's flags say otherwise");

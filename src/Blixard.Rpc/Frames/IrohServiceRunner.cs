@@ -80,7 +80,7 @@ public sealed partial class IrohServiceRunner
             if (first.Kind == FrameReadKind.Frame && first.Header.Type == FrameType.Ping)
                 await AnswerPingsAsync(first, reader, writer, cancellationToken).ConfigureAwait(false);
             else if (first.Kind != FrameReadKind.End)
-                await ServeAsync(first, reader, writer, peer, cancellationToken).ConfigureAwait(false);
+                await ServeAsync(first, stream, reader, writer, peer, cancellationToken).ConfigureAwait(false);
             await stream.FinishWritingAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
@@ -118,7 +118,7 @@ public sealed partial class IrohServiceRunner
     }
 
     private async Task ServeAsync(
-        FrameRead first, FrameReader reader, FrameWriter writer, RpcPeer peer, CancellationToken shutdown)
+        FrameRead first, RpcStream stream, FrameReader reader, FrameWriter writer, RpcPeer peer, CancellationToken shutdown)
     {
         if (!TryReadRequest(first, out RpcRequestHead? head, out byte[] message, out RpcStatus refusal))
         {
@@ -128,11 +128,21 @@ public sealed partial class IrohServiceRunner
 
         using var aborted = CancellationTokenSource.CreateLinkedTokenSource(shutdown);
         using var ended = new CancellationTokenSource();
-        var exchange = new FrameServerExchange(reader, writer, first.Header, message, aborted);
-        Task readOn = exchange.ReadOnAsync(ended.Token);
+        var exchange = new FrameServerExchange(stream, reader, writer, first.Header, message, aborted);
+        // Whoever takes the stream reads it, and nobody else.
+        Task readOn = exchange.TakesStream ? Task.CompletedTask : exchange.ReadOnAsync(ended.Token);
         RpcStatus status = await _dispatcher.ServeAsync(head, exchange, peer, aborted.Token).ConfigureAwait(false);
         await ended.CancelAsync().ConfigureAwait(false);
         await readOn.ConfigureAwait(false);
+
+        if (exchange.IsStreamTaken)
+        {
+            if (status.Code == RpcStatusCode.Aborted)
+                stream.Abort(RpcAbortCode.ConnectionBroke);
+            else if (status.Code != RpcStatusCode.Ok)
+                throw new OperationCanceledException(status.Message);
+            return;
+        }
 
         if (exchange is { Violation: { } violation, IsWriteBroken: false })
         {

@@ -8,6 +8,8 @@ namespace Blixard.Rpc.Frames;
 /// <summary>Calls a peer with the frame protocol: one bidirectional stream a call. Thread-safe.</summary>
 public sealed class P2pCaller : RpcCaller
 {
+    private static readonly RpcCallOptions s_takesStream = new() { ContinuesInline = true, TakesStream = true };
+
     private readonly Func<CancellationToken, ValueTask<RpcStream>> _openStream;
 
     /// <summary>A caller over a connection.</summary>
@@ -17,6 +19,31 @@ public sealed class P2pCaller : RpcCaller
     /// <param name="metrics">Where calls are counted; null = nowhere.</param>
     public P2pCaller(Func<CancellationToken, ValueTask<RpcStream>> openStream, TimeProvider time, RpcMetrics? metrics = null)
         : base(RpcTransport.P2p, time, metrics) => _openStream = openStream;
+
+    /// <summary>Calls a duplex method whose server passes bytes on: after one request and one response the stream carries bytes as they
+    /// are.</summary>
+    /// <exception cref="RpcException">As for any call.</exception>
+    /// <exception cref="OperationCanceledException">The token fired; it may fire until the call is disposed.</exception>
+    internal async Task<ByteCall<TResponse>> OpenBytesAsync<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        long started = Time.GetTimestamp();
+        var call = new FrameClientCall(_openStream, method, s_takesStream, Time, cancellationToken);
+        try
+        {
+            await call.StartAsync(request, null).ConfigureAwait(false);
+            TResponse response = await call.ReadAsync(method.ResponseParser).ConfigureAwait(false)
+                ?? throw new RpcException(RpcStatusCode.Internal, $"{method}: the peer ended the call without an answer", RpcFailureStage.DuringResponse);
+            return new ByteCall<TResponse>(call, response, () => EndAsync(call, method, started));
+        }
+        catch (Exception)
+        {
+            await EndAsync(call, method, started).ConfigureAwait(false);
+            throw;
+        }
+    }
 
     private protected override ClientCall Create(RpcMethod method, RpcCallOptions options, CancellationToken cancellationToken) =>
         new FrameClientCall(_openStream, method, options, Time, cancellationToken);
@@ -35,6 +62,9 @@ internal sealed class FrameClientCall(
     private Task _pump = Task.CompletedTask;
     private bool _responsesEnded;
 
+    /// <summary>The call's stream, once it has one.</summary>
+    public RpcStream Stream => _stream!;
+
     protected override async Task StartCoreAsync(IMessage? request, IAsyncEnumerable<IMessage>? requests)
     {
         RpcRequest head = Head(request);
@@ -48,7 +78,7 @@ internal sealed class FrameClientCall(
         _reader = new FrameReader(_stream.Stream);
         var writer = new FrameWriter(_stream.Stream);
         Stage = RpcFailureStage.AwaitingResponse;
-        FrameFlags flags = requests is null ? FrameFlags.None : FrameFlags.RequestsFollow;
+        FrameFlags flags = Options.TakesStream ? FrameFlags.BytesFollow : requests is null ? FrameFlags.None : FrameFlags.RequestsFollow;
         await writer.WriteAsync(FrameType.Request, _id, flags, head, Deadline.Token).ConfigureAwait(false);
         BytesSent += head.Message.Length;
         if (requests is not null)
@@ -86,6 +116,11 @@ internal sealed class FrameClientCall(
                 throw Violation($"sent a {read.Header.Type} frame, which has no place here");
         }
     }
+
+    protected override RpcException ToTransportFailure(Exception e) =>
+        _stream?.CodeOf(e) == RpcAbortCode.ConnectionBroke
+            ? Answered(RpcStatusCode.Aborted, "the connection at the peer broke", default)
+            : base.ToTransportFailure(e);
 
     protected override void Abort() => _stream?.Abort(RpcAbortCode.Cancelled);
 

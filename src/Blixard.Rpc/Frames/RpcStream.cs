@@ -6,6 +6,7 @@ public sealed class RpcStream : IAsyncDisposable
     private readonly Func<CancellationToken, ValueTask> _finishWriting;
     private readonly Action<ulong> _abort;
     private readonly Action? _continueInline;
+    private readonly Func<Exception, ulong?>? _codeOf;
 
     /// <summary>Wraps a stream, which it owns from now on.</summary>
     /// <param name="stream">The bytes. Reading must fail once the peer has reset its side, and waiting writes once the peer
@@ -14,13 +15,18 @@ public sealed class RpcStream : IAsyncDisposable
     /// <param name="abort">Resets our side and tells the peer to stop its own, with an application code of
     /// <see cref="RpcAbortCode"/>; wakes waiting reads and writes. Does not throw, does not wait, may come at any time.</param>
     /// <param name="continueInline">Has reads continue on the thread that receives, see <see cref="Calls.RpcCallOptions.ContinuesInline"/>;
-    /// called before the first read, if at all. Null = there is no such thread.</param>
-    public RpcStream(Stream stream, Func<CancellationToken, ValueTask> finishWriting, Action<ulong> abort, Action? continueInline = null)
+    /// called while nobody reads, if at all. Null = there is no such thread.</param>
+    /// <param name="codeOf">Which application code the peer gave when it reset or stopped the stream, out of the exception of a read or
+    /// write; null for exceptions with other reasons. Null = such exceptions tell no code.</param>
+    public RpcStream(
+        Stream stream, Func<CancellationToken, ValueTask> finishWriting, Action<ulong> abort, Action? continueInline = null,
+        Func<Exception, ulong?>? codeOf = null)
     {
         Stream = stream;
         _finishWriting = finishWriting;
         _abort = abort;
         _continueInline = continueInline;
+        _codeOf = codeOf;
     }
 
     /// <summary>The bytes.</summary>
@@ -34,6 +40,8 @@ public sealed class RpcStream : IAsyncDisposable
     internal void Abort(ulong code) => _abort(code);
 
     internal void ContinueInline() => _continueInline?.Invoke();
+
+    internal ulong? CodeOf(Exception e) => _codeOf?.Invoke(e);
 }
 
 /// <summary>Application codes with which a stream of a call is reset or stopped.</summary>
@@ -47,4 +55,7 @@ public static class RpcAbortCode
 
     /// <summary>The node shuts down.</summary>
     public const ulong Shutdown = 3;
+
+    /// <summary>The connection to which the stream's bytes were passed on broke.</summary>
+    public const ulong ConnectionBroke = 4;
 }

@@ -60,11 +60,13 @@ public sealed partial class RpcDispatcher
         try
         {
             exchange.Begin(bound.Method);
+            if (exchange.TakesStream && bound.ServeBytesAsync is null)
+                throw new RpcException(RpcStatusCode.InvalidArgument, $"{bound.Method} has messages; the request's flags say otherwise");
             var context = new RpcContext(peer, bound.Method, head.Metadata, head.Timeout, Time, deadline.Token);
             RpcDecision decision = await _authorizer(context).ConfigureAwait(false);
             if (!decision.IsAllowed)
                 return new RpcStatus(RpcStatusCode.PermissionDenied, decision.Reason);
-            await bound.ServeAsync(exchange, context).ConfigureAwait(false);
+            await (exchange.TakesStream ? bound.ServeBytesAsync! : bound.ServeAsync)(exchange, context).ConfigureAwait(false);
             return RpcStatus.Ok;
         }
         catch (Exception) when (deadline.HasPassed)

@@ -73,6 +73,28 @@ public sealed class RpcService
             WriteAllAsync(exchange, handler(ReadAllAsync(exchange, method, context.CancellationToken), context), context));
     }
 
+    /// <summary>Binds a second handler to a method that <see cref="Duplex"/> has bound: for callers that send one request, take one
+    /// response, and then bytes as they are.</summary>
+    /// <exception cref="ArgumentException">The method has no first handler.</exception>
+    internal RpcService Bytes<TRequest, TResponse>(
+        RpcMethod<TRequest, TResponse> method, Func<TRequest, ByteExchange<TResponse>, RpcContext, Task> handler)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        if (!_methods.TryGetValue(method.Name, out BoundMethod? bound) || bound.Method.Kind != RpcMethodKind.Duplex)
+            throw new ArgumentException($"{method} has no duplex handler", nameof(method));
+        _methods[method.Name] = bound with
+        {
+            ServeBytesAsync = async (exchange, context) =>
+            {
+                ReadOnlyMemory<byte> bytes = await exchange.ReadAsync(context.CancellationToken).ConfigureAwait(false)
+                    ?? throw new RpcException(RpcStatusCode.InvalidArgument, $"{method} takes a request message; none came");
+                await handler(Parse(method, bytes), new ByteExchange<TResponse>(exchange), context).ConfigureAwait(false);
+            },
+        };
+        return this;
+    }
+
     /// <summary>Refuses a service that lacks a handler.</summary>
     /// <exception cref="InvalidOperationException">A method of the .proto file has none; the text names it.</exception>
     internal void RequireComplete()
@@ -142,4 +164,6 @@ public sealed class RpcService
 /// <summary>A method with its handler.</summary>
 /// <param name="Method">The method.</param>
 /// <param name="ServeAsync">Reads the requests, calls the handler, writes the responses.</param>
-internal sealed record BoundMethod(RpcMethod Method, Func<ServerExchange, RpcContext, Task> ServeAsync);
+/// <param name="ServeBytesAsync">The same for callers that take the stream; null = there are none.</param>
+internal sealed record BoundMethod(
+    RpcMethod Method, Func<ServerExchange, RpcContext, Task> ServeAsync, Func<ServerExchange, RpcContext, Task>? ServeBytesAsync = null);

@@ -1,4 +1,5 @@
 using Blixard.Rpc.Calls;
+using Blixard.Rpc.Frames;
 using Google.Protobuf;
 
 namespace Blixard.Rpc.Services;
@@ -12,6 +13,9 @@ internal abstract class ServerExchange
 
     /// <summary>Encoded message bytes that went.</summary>
     public long BytesSent { get; private set; }
+
+    /// <summary>Whether the caller sends one request, takes one response, and then bytes as they are.</summary>
+    public virtual bool TakesStream => false;
 
     /// <summary>Tells the transport which method it is, before the first message is read.</summary>
     /// <exception cref="RpcException">The caller has begun the call as another kind.</exception>
@@ -52,6 +56,16 @@ internal abstract class ServerExchange
         }
 
         BytesSent += length;
+    }
+
+    /// <summary>The stream, after the response, for a caller that takes it. It stays the transport's.</summary>
+    public virtual RpcStream TakeStream() => throw new InvalidOperationException("the caller does not take the stream");
+
+    /// <summary>Counts bytes that were no messages.</summary>
+    public void Count(long received, long sent)
+    {
+        BytesReceived += received;
+        BytesSent += sent;
     }
 
     protected abstract ValueTask<ReadOnlyMemory<byte>?> ReadMessageAsync(CancellationToken cancellationToken);

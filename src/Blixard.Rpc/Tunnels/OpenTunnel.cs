@@ -1,19 +1,15 @@
-using System.Runtime.CompilerServices;
 using Blixard.Rpc.Diagnostics;
 using Blixard.Rpc.Peers;
-using Blixard.V1;
 
 namespace Blixard.Rpc.Tunnels;
 
-/// <summary>The calling end of one tunnel. Its two directions run side by side; <see cref="Cut"/> may come at any time.</summary>
-internal sealed class OpenTunnel : IDisposable
+/// <summary>The calling end of one tunnel; each transport has its own. Its two directions run side by side; <see cref="Cut"/> may come at
+/// any time.</summary>
+internal abstract class OpenTunnel : IAsyncDisposable
 {
-    private readonly string _target;
-    private readonly Stream _local;
     private readonly RpcMetrics? _metrics;
     private readonly CancellationTokenSource _ended;
     private readonly CancellationTokenRegistration _given;
-    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Action<int> _onBytes;
     private TunnelCount? _count;
     private int _cut = -1;
@@ -27,13 +23,13 @@ internal sealed class OpenTunnel : IDisposable
     /// <param name="time">The clock for it.</param>
     /// <param name="metrics">Where it is counted.</param>
     /// <param name="cancellationToken">Gives it up.</param>
-    public OpenTunnel(
+    protected OpenTunnel(
         PeerRoute route, string target, Stream local, Action<int> onBytes, TimeSpan opening, TimeProvider time, RpcMetrics? metrics,
         CancellationToken cancellationToken)
     {
         Route = route;
-        _target = target;
-        _local = local;
+        Target = target;
+        Local = local;
         _onBytes = onBytes;
         _metrics = metrics;
         _ended = new CancellationTokenSource(opening, time);
@@ -52,36 +48,28 @@ internal sealed class OpenTunnel : IDisposable
     /// <summary>Where it stands with its like, from the opening on.</summary>
     public TunnelWay? Way { get; set; }
 
-    /// <summary>The peer's frames, once the call is made; owned by whoever carries the tunnel.</summary>
-    public IAsyncEnumerator<TunnelFrame>? Frames { get; set; }
+    protected string Target { get; }
 
-    /// <summary>The frames that go to the peer. Nothing is read from the local connection before the peer has opened: until then
-    /// the tunnel can be opened on another way.</summary>
-    public async IAsyncEnumerable<TunnelFrame> RequestsAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
-    {
-        yield return new TunnelFrame { Open = new TunnelOpen { Target = _target } };
-        await _opened.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-        await foreach (TunnelFrame frame in TunnelBytes.ReadAsync(_local, AddSent, cancellationToken).ConfigureAwait(false))
-            yield return frame;
-    }
+    protected Stream Local { get; }
+
+    /// <summary>Asks the peer for it. Nothing is read from the local connection before <see cref="Open"/>: until then the tunnel can be
+    /// opened on another way.</summary>
+    /// <returns>Whether the peer has opened; if not, it said something that has no place.</returns>
+    /// <exception cref="Calls.RpcException">It cannot be opened, or the peer refused.</exception>
+    public abstract Task<bool> AskAsync();
 
     /// <summary>The peer has opened: bytes flow from now on.</summary>
     /// <exception cref="OperationCanceledException">The time for it was over in the same moment, or it was cut.</exception>
-    public void Open()
+    public virtual void Open()
     {
         _ended.CancelAfter(Timeout.InfiniteTimeSpan);
         Token.ThrowIfCancellationRequested();
-        _count = new TunnelCount(_metrics, _target, Route.Transport, "client");
-        _opened.SetResult();
+        _count = new TunnelCount(_metrics, Target, Route.Transport, "client");
     }
 
-    /// <summary>Gives the peer's bytes to the local connection, until both directions have ended.</summary>
-    public async Task RunAsync()
-    {
-        await TunnelBytes.WriteAsync(Frames!, _local, AddReceived, Token).ConfigureAwait(false);
-        if (await Frames!.MoveNextAsync().ConfigureAwait(false))
-            throw new TunnelProtocolException("a frame came after the end");
-    }
+    /// <summary>Passes bytes on until both directions have ended.</summary>
+    /// <exception cref="TunnelLocalException">The local connection broke.</exception>
+    public abstract Task RunAsync();
 
     /// <summary>Ends it at once. Only the first reason counts.</summary>
     /// <returns>Whether this was the first.</returns>
@@ -89,7 +77,7 @@ internal sealed class OpenTunnel : IDisposable
     {
         if (Interlocked.CompareExchange(ref _cut, (int)reason, -1) != -1)
             return false;
-        _metrics?.TunnelCut(_target, Route.Transport, reason.ToString());
+        _metrics?.TunnelCut(Target, Route.Transport, reason.ToString());
         try
         {
             _ended.Cancel();
@@ -102,20 +90,24 @@ internal sealed class OpenTunnel : IDisposable
     }
 
     /// <summary>It is over: counts it as closed, if it was open.</summary>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        _given.Dispose();
+        await CloseAsync().ConfigureAwait(false);
+        await _given.DisposeAsync().ConfigureAwait(false);
         _ended.Dispose();
         _count?.Close();
     }
 
-    private void AddSent(int length)
+    /// <summary>Ends the call.</summary>
+    protected abstract ValueTask CloseAsync();
+
+    protected void AddSent(int length)
     {
         _count!.AddSent(length);
         _onBytes(length);
     }
 
-    private void AddReceived(int length)
+    protected void AddReceived(int length)
     {
         Way!.NoteHeard();
         _count!.AddReceived(length);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
+using Blixard.Rpc.Frames;
 using Blixard.Rpc.Peers;
 using Microsoft.Extensions.Logging;
 
@@ -11,9 +12,6 @@ namespace Blixard.Rpc.Tunnels;
 /// connects anew over the other. When P2P works again the tunnels on gRPC are moved: cut one after the other. Thread-safe.</summary>
 public sealed partial class PeerTunnels : IAsyncDisposable
 {
-    // What comes is written to the local connection, and nothing else happens with it.
-    private static readonly RpcCallOptions s_options = new() { ContinuesInline = true };
-
     private readonly PeerChannel _channel;
     private readonly string _target;
     private readonly TimeProvider _time;
@@ -177,11 +175,12 @@ public sealed partial class PeerTunnels : IAsyncDisposable
     private async Task<OpenTunnel> OpenOnAsync(PeerRoute route, Stream local, CancellationToken cancellationToken)
     {
         void Count(int length) => Interlocked.Add(ref route.Transport == RpcTransport.P2p ? ref _bytesP2p : ref _bytesGrpc, length);
-        var tunnel = new OpenTunnel(route, _target, local, Count, _timing.Opening, _time, _metrics, cancellationToken);
+        OpenTunnel tunnel = route.Caller is P2pCaller caller
+            ? new ByteTunnel(caller, route, _target, local, Count, _timing.Opening, _time, _metrics, cancellationToken)
+            : new FrameTunnel(route, _target, local, Count, _timing.Opening, _time, _metrics, cancellationToken);
         try
         {
-            tunnel.Frames = route.Caller.DuplexAsync(TunnelMethods.Open, tunnel.RequestsAsync(tunnel.Token), s_options, tunnel.Token).GetAsyncEnumerator(CancellationToken.None);
-            if (!await tunnel.Frames.MoveNextAsync().ConfigureAwait(false) || tunnel.Frames.Current.Opened is null)
+            if (!await tunnel.AskAsync().ConfigureAwait(false))
                 throw new RpcException(RpcStatusCode.Internal, $"{_channel.Name} began a tunnel with something else than an opened frame");
             _channel.OnWorked(route);
             Enter(tunnel);
@@ -278,9 +277,7 @@ public sealed partial class PeerTunnels : IAsyncDisposable
         }
 
         deserted?.Dispose();
-        if (tunnel.Frames is { } frames)
-            await frames.DisposeAsync().ConfigureAwait(false);
-        tunnel.Dispose();
+        await tunnel.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task PulseAsync(TunnelWay way)

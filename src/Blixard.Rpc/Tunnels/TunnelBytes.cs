@@ -7,7 +7,8 @@ using Google.Protobuf;
 
 namespace Blixard.Rpc.Tunnels;
 
-/// <summary>The two directions between a local connection and the frames of a tunnel; both ends of a tunnel do the same.</summary>
+/// <summary>The two directions between a local connection and the frames of a tunnel; both ends of a tunnel do the same. Where the
+/// transport is a stream of its own for each call, <see cref="TunnelPipe"/> takes its place.</summary>
 /// <remarks>Nothing is kept back: what can be read is one frame, and the next is read when the transport has taken it. A slow reader
 /// at the other end therefore slows the local writer, and a tunnel never holds more than one piece for each direction.</remarks>
 internal static class TunnelBytes
@@ -60,7 +61,7 @@ internal static class TunnelBytes
                     await WritePieceAsync(local, frame.Data.Memory, cancellationToken).ConfigureAwait(false);
                     break;
                 case TunnelFrame.FrameOneofCase.End:
-                    await HalfCloseAsync(local).ConfigureAwait(false);
+                    await LocalConnection.HalfCloseAsync(local).ConfigureAwait(false);
                     return;
                 default:
                     throw new TunnelProtocolException($"a frame has no place here: {frame.FrameCase}, {frame.Data.Length} bytes");
@@ -84,28 +85,7 @@ internal static class TunnelBytes
             throw new TunnelLocalException(e);
         }
     }
-
-    private static async ValueTask HalfCloseAsync(Stream local)
-    {
-        if (local is not NetworkStream { Socket: { } socket })
-        {
-            await local.DisposeAsync().ConfigureAwait(false);
-            return;
-        }
-
-        try
-        {
-            socket.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException)
-        {
-            // It is gone already: there is nobody to tell that nothing more comes.
-        }
-    }
 }
 
 /// <summary>The peer sent frames that are no tunnel's.</summary>
 internal sealed class TunnelProtocolException(string message) : Exception(message);
-
-/// <summary>The connection on this end of a tunnel broke.</summary>
-internal sealed class TunnelLocalException(Exception cause) : Exception(cause.Message, cause);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Diagnostics;
+using Blixard.Rpc.Frames;
 using Blixard.Rpc.Services;
 using Blixard.V1;
 
@@ -20,6 +21,7 @@ public sealed class TunnelService(
     /// <summary>The service, to be put into a table.</summary>
     public RpcService Bind() => new RpcService(TunnelReflection.Descriptor, "Tunnel")
         .Duplex(TunnelMethods.Open, (frames, context) => OpenAsync(frames, context))
+        .Bytes(TunnelMethods.Open, PassAsync)
         .Duplex(TunnelMethods.Pulse, static (pulses, _) => pulses);
 
     private async IAsyncEnumerable<TunnelFrame> OpenAsync(
@@ -50,9 +52,39 @@ public sealed class TunnelService(
         }
     }
 
-    private static async ValueTask<string> ReadTargetAsync(IAsyncEnumerator<TunnelFrame> frames)
+    // For callers whose stream carries the bytes as they are.
+    private async Task PassAsync(TunnelFrame first, ByteExchange<TunnelFrame> exchange, RpcContext context)
     {
-        if (!await frames.MoveNextAsync().ConfigureAwait(false) || frames.Current.Open is not { } open)
+        string target = TargetOf(first);
+        await using Stream local = await ConnectAsync(target, context, context.CancellationToken).ConfigureAwait(false);
+        RpcStream stream = await exchange.AcceptAsync(s_opened, context.CancellationToken).ConfigureAwait(false);
+        var count = new TunnelCount(metrics, target, context.Peer.Transport, "server");
+        using var pipe = new TunnelPipe(local, stream, count.AddSent, count.AddReceived, context.CancellationToken);
+        try
+        {
+            await pipe.RunAsync().ConfigureAwait(false);
+        }
+        catch (TunnelLocalException e)
+        {
+            throw Broke(e);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            throw new RpcException(RpcStatusCode.Cancelled, $"the caller is gone: {e.Message}", inner: e);
+        }
+        finally
+        {
+            exchange.Count(pipe.Received, pipe.Sent);
+            count.Close();
+        }
+    }
+
+    private static async ValueTask<string> ReadTargetAsync(IAsyncEnumerator<TunnelFrame> frames) =>
+        TargetOf(await frames.MoveNextAsync().ConfigureAwait(false) ? frames.Current : null);
+
+    private static string TargetOf(TunnelFrame? first)
+    {
+        if (first?.Open is not { } open)
             throw new RpcException(RpcStatusCode.InvalidArgument, "a tunnel begins with an open frame");
         return open.Target.Length is > 0 and <= TunnelLimits.TargetLengthMax
             ? open.Target

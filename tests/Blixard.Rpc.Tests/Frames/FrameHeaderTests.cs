@@ -33,7 +33,7 @@ public sealed class FrameHeaderTests
     [InlineData(1, 255, FrameError.UnknownType)]
     [InlineData(2, 0xFF, FrameError.PayloadTooLong)]
     [InlineData(22, 0x80, FrameError.UnknownFlags)]
-    [InlineData(23, 2, FrameError.UnknownFlags)]
+    [InlineData(23, 4, FrameError.UnknownFlags)]
     [InlineData(23, 3, FrameError.UnknownFlags)]
     public void A_wrong_byte_is_named(int offset, byte value, FrameError expected)
     {

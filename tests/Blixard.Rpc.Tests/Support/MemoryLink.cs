@@ -35,7 +35,11 @@ internal sealed class MemoryLink
 
 internal static class MemoryDuplexExtensions
 {
-    public static RpcStream ToRpcStream(this MemoryDuplex end) => new(end, end.FinishAsync, end.Abort);
+    public static RpcStream ToRpcStream(this MemoryDuplex end) => end.ToRpcStream(end);
+
+    /// <summary>The same, with a wrapper around its bytes.</summary>
+    public static RpcStream ToRpcStream(this MemoryDuplex end, Stream bytes) =>
+        new(bytes, end.FinishAsync, end.Abort, codeOf: static e => (e as MemoryResetException)?.Code);
 }
 
 /// <summary>The probe served over a link in memory.</summary>

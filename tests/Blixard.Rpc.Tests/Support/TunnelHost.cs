@@ -106,7 +106,7 @@ internal sealed class TunnelHost : IAsyncDisposable
         else
             Link.Accept(far);
         await Task.CompletedTask;
-        return new RpcStream(stream, near.FinishAsync, near.Abort);
+        return near.ToRpcStream(stream);
     }
 
     private async ValueTask<Stream> ConnectAsync(string target, RpcContext context, CancellationToken cancellationToken)
