@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Blixard.Cli.Output;
+using Blixard.Containers;
 using Blixard.Node;
 using Blixard.Node.Maintenance;
 using Blixard.Rpc.Calls;
@@ -56,6 +57,7 @@ internal static class CommandRunner
         IrohConnectException { Failure: IrohConnectFailure.Self } => ExitCode.Usage,
         IrohConnectException => ExitCode.Refused,
         QuicConnectionException { Kind: QuicCloseKind.TimedOut or QuicCloseKind.Reset } => ExitCode.Unreachable,
+        ContainerImageException => ExitCode.Failed,
         QuicException or SecretKeyFileException or IOException or UnauthorizedAccessException => ExitCode.Failed,
         _ => null,
     };

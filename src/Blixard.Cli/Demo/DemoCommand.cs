@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Blixard.Cli.Images;
 using System.Text;
 
 namespace Blixard.Cli.Demo;
@@ -46,13 +47,10 @@ internal static class DemoCommand
         return command;
     }
 
-    /// <summary>A file of the guest that the ./demo script keeps in the user's cache (XDG base directory specification).</summary>
+    /// <summary>A file of the guest that the ./demo script keeps in the user's cache.</summary>
     private static string GuestFile(string name)
     {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (string.IsNullOrEmpty(cache))
-            cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        string path = Path.Combine(cache, "blixard", "guest", name);
+        string path = Path.Combine(GuestCache.Directory, name);
         return File.Exists(path)
             ? path
             : throw new CommandException(ExitCode.Failed, $"There is no guest to boot: {path} does not exist. ./demo packs one; or name your own with --kernel and --initramfs.");

@@ -13,6 +13,7 @@ internal static class ImageCommand
     public static Command Create() => new("image", "Pack, list and fetch VM images.")
     {
         ImageAddCommand.Create(),
+        ImageImportCommand.Create(),
         ImagePullCommand.Create(),
         CreateList(),
         CreateInspect(),

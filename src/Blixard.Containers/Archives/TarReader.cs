@@ -138,8 +138,9 @@ internal sealed class TarReader(Stream stream)
             (unsigned, signed) = (unsigned + value, signed + (sbyte)value);
         }
 
-        long stated = ReadNumber(148, 8, "checksum");
-        return stated == unsigned || stated == signed ? true : throw Malformed("a header's checksum is wrong; it is no tar archive, or it is damaged");
+        bool isNumber = !_block.AsSpan(148, 8).Trim(" \0"u8).ContainsAnyExceptInRange((byte)'0', (byte)'7');
+        long stated = isNumber ? ReadNumber(148, 8, "checksum") : -1;
+        return isNumber && (stated == unsigned || stated == signed) ? true : throw Malformed("a header's checksum is wrong; it is no tar archive, or it is damaged");
     }
 
     private byte[] ReadExtension(long size)

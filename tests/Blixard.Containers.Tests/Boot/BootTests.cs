@@ -187,6 +187,7 @@ public sealed class BootTests(Guest guest) : IAsyncDisposable
             KernelPath = guest.Files.KernelPath,
             InitramfsPath = image.InitramfsPath,
             Disks = [new VmDisk(image.DiskPath)],
+            KernelArguments = [image.KernelArguments],
             UserNetwork = true,
         };
         return await Driver().StartAsync(new VmLaunch(spec, place), _limit.Token);
