@@ -212,7 +212,7 @@ public abstract class BlobStore : IBlobStore
         return new StoreCheck(this, repair, progress).RunAsync(cancellationToken);
     }
 
-    /// <summary>Closes the store. Contents and writers that are still open fail from now on.</summary>
+    /// <summary>Closes the store, after the contents and writers that were opened.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_disposed)

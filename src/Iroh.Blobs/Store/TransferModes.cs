@@ -16,7 +16,7 @@ public enum ImportMode
 /// <summary>How a blob is written to a file.</summary>
 public enum ExportMode
 {
-    /// <summary>The file is a copy (one that shares its blocks, where the file system can do that).</summary>
+    /// <summary>The file is a copy.</summary>
     Copy,
 
     /// <summary>

@@ -269,6 +269,25 @@ public abstract class BlobStoreSuite : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_copy_takes_the_place_of_a_reference_and_only_it_counts_for_the_quota()
+    {
+        await using IBlobStore small = Open(new BlobStoreOptions { BytesMax = 40 * Group, FlushesToDisk = false }, "quota");
+        TestBlob fits = new(13, 30 * Group), isTooLarge = new(14, 50 * Group);
+        string first = Path.Combine(Folder, "first"), second = Path.Combine(Folder, "second");
+        await File.WriteAllBytesAsync(first, fits.Content);
+        await File.WriteAllBytesAsync(second, isTooLarge.Content);
+        using TempTag referredFirst = await small.AddFileAsync(first, ImportMode.Reference);
+        using TempTag referredSecond = await small.AddFileAsync(second, ImportMode.Reference);
+        Assert.Equal(0, ((BlobStore)small).UsedBytes);
+        await Assert.ThrowsAsync<StoreFullException>(() => small.AddFileAsync(second));
+        using TempTag copied = await small.AddFileAsync(first);
+        Assert.Equal(fits.Content.Length, ((BlobStore)small).UsedBytes);
+        File.Delete(first);
+        using IBlobContent content = small.TryOpen(fits.Hash)!;
+        Assert.True(await fits.MatchesAsync(content));
+    }
+
+    [Fact]
     public async Task Tags_are_listed_renamed_and_taken_away()
     {
         using TempTag blob = await Store.AddBytesAsync("content"u8.ToArray());

@@ -117,6 +117,12 @@ internal sealed class GarbageCollector(BlobStore store) : IDisposable
                     else if (removed.Size > BlobStoreOptions.InlineBytesMax)
                         store.Backend.RemovePartial(entry.Hash);
                 }
+                catch when (removed.Stored is not null)
+                {
+                    // The row is there still, and with it the blob.
+                    store.BecomeComplete(entry, removed.Stored);
+                    throw;
+                }
                 finally
                 {
                     store.Table.Release(entry);

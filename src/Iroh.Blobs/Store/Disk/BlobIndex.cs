@@ -85,7 +85,7 @@ internal sealed class BlobIndex : IDisposable
             batch.Add(first);
             while (batch.Count < BatchMax && _changes.TryTake(out Change? next))
                 batch.Add(next);
-            SqliteException? failure = Commit(batch);
+            Exception? failure = Commit(batch);
             if (failure is null || batch.Count == 1)
             {
                 Finish(batch, failure);
@@ -101,7 +101,7 @@ internal sealed class BlobIndex : IDisposable
         }
     }
 
-    private SqliteException? Commit(IReadOnlyList<Change> batch)
+    private Exception? Commit(IReadOnlyList<Change> batch)
     {
         try
         {
@@ -114,18 +114,22 @@ internal sealed class BlobIndex : IDisposable
         }
         catch (SqliteException e)
         {
-            return e;
+            return IndexConnection.Failed(_path, e);
+        }
+        catch (InvalidOperationException e)
+        {
+            return e; // a bug of whoever asked, who is told
         }
     }
 
-    private void Finish(IReadOnlyList<Change> batch, SqliteException? failure)
+    private static void Finish(IReadOnlyList<Change> batch, Exception? failure)
     {
         foreach (Change change in batch)
         {
             if (failure is null)
                 change.Done.SetResult();
             else
-                change.Done.SetException(IndexConnection.Failed(_path, failure));
+                change.Done.SetException(failure);
         }
     }
 

@@ -126,7 +126,7 @@ internal sealed class DiskBackend : IBlobBackend
         if (!File.Exists(_files.Record(hash)))
             WriteRecord(hash, size, ChunkRanges.Empty, isClean: false, flush: false);
         Step("begin partial: files");
-        Directory.CreateDirectory(_files.Folder(hash));
+        MakeFolder(hash);
         DiskBlobFile data = DiskBlobFile.Open(_files.Data(hash), FileMode.OpenOrCreate, step: _step);
         try
         {
@@ -198,19 +198,25 @@ internal sealed class DiskBackend : IBlobBackend
     {
         // The record last: until then another process finds what is left to remove.
         Step("remove partial: data");
-        File.Delete(_files.Data(hash));
+        Remove(_files.Data(hash));
         Step("remove partial: outboard");
-        File.Delete(_files.Outboard(hash));
+        Remove(_files.Outboard(hash));
         Step("remove partial: record");
         File.Delete(_files.Record(hash));
     }
 
     public void TidyCompleted(BlobHash hash, StoredBlob blob)
     {
+        if (blob.Content != ContentPlace.Owned)
+        {
+            Step("tidy: data");
+            Remove(_files.Data(hash));
+        }
+
         if (blob.Outboard != OutboardPlace.Owned)
         {
             Step("tidy: outboard");
-            File.Delete(_files.Outboard(hash));
+            Remove(_files.Outboard(hash));
         }
 
         Step("tidy: record");
@@ -282,7 +288,7 @@ internal sealed class DiskBackend : IBlobBackend
         Step("move out: row");
         await _index.ChangeAsync(index => WriteRow(index, hash, moved)).ConfigureAwait(false);
         Step("move out: unlink");
-        File.Delete(_files.Data(hash));
+        Remove(_files.Data(hash));
         return moved;
     }
 
@@ -346,6 +352,21 @@ internal sealed class DiskBackend : IBlobBackend
 
     private void Step(string what) => _step?.Invoke(what);
 
+    // Also when its folder was never made.
+    private static void Remove(string path)
+    {
+        if (File.Exists(path))
+            File.Delete(path);
+    }
+
+    private void MakeFolder(BlobHash hash)
+    {
+        if (Directory.Exists(_files.Folder(hash)))
+            return;
+        Directory.CreateDirectory(_files.Folder(hash));
+        FlushNames(_files.Content);
+    }
+
     private void FlushNames(string directory)
     {
         if (_flushes)
@@ -400,9 +421,9 @@ internal sealed class DiskBackend : IBlobBackend
     private void RemoveFiles(BlobHash hash)
     {
         Step("remove: data");
-        File.Delete(_files.Data(hash));
+        Remove(_files.Data(hash));
         Step("remove: outboard");
-        File.Delete(_files.Outboard(hash));
+        Remove(_files.Outboard(hash));
     }
 
     // Goes on with removals that an earlier process began, unless the blob came again meanwhile.
@@ -410,7 +431,7 @@ internal sealed class DiskBackend : IBlobBackend
     {
         List<BlobHash> removals = _index.Read(static index => index.Query("SELECT hash FROM removals", static row => new BlobHash(row.GetFieldValue<byte[]>(0))));
         foreach (BlobHash hash in removals)
-            if (!here.Contains(hash) && !File.Exists(_files.Record(hash)) && Directory.Exists(_files.Folder(hash)))
+            if (!here.Contains(hash) && !File.Exists(_files.Record(hash)))
                 RemoveFiles(hash);
         if (removals.Count > 0)
             _index.ChangeAsync(static index => index.Run("DELETE FROM removals")).GetAwaiter().GetResult();
@@ -444,7 +465,7 @@ internal sealed class DiskBackend : IBlobBackend
             byte[]? inline = length <= BlobStoreOptions.InlineBytesMax ? new byte[length] : null;
             if (inline is not null)
                 Outboard.Read(0, inline);
-            Directory.CreateDirectory(backend._files.Folder(hash));
+            backend.MakeFolder(hash);
             if (reference is not null)
                 return await PublishReferenceAsync(hash, size, inline).ConfigureAwait(false);
 
@@ -483,7 +504,6 @@ internal sealed class DiskBackend : IBlobBackend
                 if (inline is not null)
                     WriteOutboard(index, hash, inline);
             }).ConfigureAwait(false);
-            File.Delete(backend._files.Data(hash)); // of a download that did not come to its end
             backend.TidyCompleted(hash, blob);
             return blob;
         }

@@ -19,7 +19,7 @@ internal static class Import
             return tag;
         try
         {
-            await PublishAsync(store, hash, content.Length, () => store.Backend.AddInlineAsync(hash, content)).ConfigureAwait(false);
+            await PublishAsync(store, hash, content.Length, isCopy: true, () => store.Backend.AddInlineAsync(hash, content)).ConfigureAwait(false);
             return tag;
         }
         catch
@@ -91,7 +91,7 @@ internal static class Import
             {
                 store.Space.Count(-taken); // from here on the blob counts for itself
                 taken = 0;
-                await PublishAsync(store, hash, hashing.Size, () => import.PublishAsync(hash, hashing.Size)).ConfigureAwait(false);
+                await PublishAsync(store, hash, hashing.Size, reference is null, () => import.PublishAsync(hash, hashing.Size)).ConfigureAwait(false);
                 return tag;
             }
             catch
@@ -107,8 +107,8 @@ internal static class Import
         }
     }
 
-    // Makes the blob known, unless it is here already.
-    private static async Task PublishAsync(BlobStore store, BlobHash hash, long size, Func<ValueTask<StoredBlob>> publish)
+    // Makes the blob known, unless it is here already. A copy replaces a reference: the store's own file will not change.
+    private static async Task PublishAsync(BlobStore store, BlobHash hash, long size, bool isCopy, Func<ValueTask<StoredBlob>> publish)
     {
         Entry entry = store.Table.Use(hash);
         try
@@ -116,11 +116,13 @@ internal static class Import
             await entry.Gate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
             try
             {
-                if (entry.Presence == BlobPresence.Complete)
+                if (entry.Presence == BlobPresence.Complete && !(isCopy && entry.Stored?.Reference is not null))
                     return;
-                long before = entry.Charged;
-                store.Space.Take(size - before, hash);
-                store.Space.Count(before - size);
+
+                // Refused here, counted when it is complete.
+                long more = isCopy ? size - entry.Charged : 0;
+                store.Space.Take(more, hash);
+                store.Space.Count(-more);
                 StoredBlob blob = await publish().ConfigureAwait(false);
                 lock (entry.Lock)
                     entry.Files = null; // whoever had a partial one open keeps that
