@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Blixard.Cli;
+using Blixard.Cli.Blobs;
 using Blixard.Cli.Cluster;
 using Blixard.Cli.Demo;
 using Blixard.Cli.Images;
@@ -20,6 +21,7 @@ root.Subcommands.Add(VmCommand.Create());
 root.Subcommands.Add(StoreCommand.Create());
 root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(NetCommand.Create());
+root.Subcommands.Add(BlobCommand.Create());
 root.Subcommands.Add(RelayCommand.Create());
 
 ParseResult result = root.Parse(args);

@@ -5,15 +5,12 @@ using Iroh;
 using Iroh.Base;
 using Iroh.Protocols;
 using Iroh.Quic;
-using Iroh.Relay.Client;
 
 namespace Blixard.Cli.Net;
 
 /// <summary><c>net listen</c>: accepts connections, shows them, and echoes what they send if asked to.</summary>
 internal static class NetListenCommand
 {
-    private static readonly TimeSpan s_relayPatience = TimeSpan.FromSeconds(5);
-
     public static Command Create()
     {
         var protocol = new Option<string>("--alpn") { Description = "The protocol to accept.", Required = true, HelpName = "NAME" };
@@ -32,26 +29,12 @@ internal static class NetListenCommand
             };
             await using var router = new ProtocolRouter(
                 endpoint, handlers, (connection, exception) => Console.Error.WriteLine($"{connection}: {exception.Message}"));
-            await WaitForRelayAsync(endpoint, cancellationToken).ConfigureAwait(false);
+            await RelayPatience.WaitAsync(endpoint, cancellationToken).ConfigureAwait(false);
             Announce(endpoint, output);
             await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
             return ExitCode.Done;
         });
         return command;
-    }
-
-    /// <summary>A ticket should name the relay; without it the command still listens at its own addresses.</summary>
-    private static async Task WaitForRelayAsync(IrohEndpoint endpoint, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await endpoint.WaitOnlineAsync(cancellationToken).WaitAsync(s_relayPatience, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            foreach (RelayClientStatus relay in endpoint.RelayStatuses)
-                await Console.Error.WriteLineAsync($"relay {relay.Url}: {relay.LastError ?? "no answer yet"}; the ticket does not name it, trying goes on").ConfigureAwait(false);
-        }
     }
 
     private static void Announce(IrohEndpoint endpoint, CommandOutput output)
