@@ -1,3 +1,4 @@
+using Iroh.Blobs.Store.Backends;
 using Iroh.Blobs.Store.Disk;
 
 namespace Iroh.Blobs.Store;
@@ -24,6 +25,28 @@ public sealed class DiskBlobStore : BlobStore
     /// <exception cref="BlobStoreException">The index is damaged, or of a later version.</exception>
     /// <exception cref="IOException">The directory cannot be used.</exception>
     public static DiskBlobStore Open(string directory, BlobStoreOptions? options = null) => Open(directory, options, step: null);
+
+    /// <summary>
+    /// Where the file of a complete blob is, for programs that read it by themselves, unchecked: it is read-only and shared, and stays while the
+    /// blob is held or tagged. <see cref="IBlobStore.CheckAsync"/> and every read through the store find what is wrong with it.
+    /// </summary>
+    /// <returns>Null if the blob is not here as a whole, has no file since it is small
+    /// (<see cref="BlobStoreOptions.InlineBytesMax"/>), or its file is not what it was.</returns>
+    public string? TryGetPath(BlobHash hash)
+    {
+        if (Table.TryGet(hash)?.Stored is not { } stored)
+            return null;
+        string? path = stored.Content switch
+        {
+            ContentPlace.Owned => new StoreFiles(Root).Data(hash),
+            ContentPlace.Reference => stored.Reference!.Path,
+            _ => null,
+        };
+        return path is not null && new FileInfo(path) is { Exists: true } file && file.Length == stored.Size
+            && (stored.Reference is null || file.LastWriteTimeUtc.Ticks == stored.Reference.ModifiedTicks)
+            ? path
+            : null;
+    }
 
     /// <param name="step">See <see cref="DiskBackend"/>.</param>
     internal static DiskBlobStore Open(string directory, BlobStoreOptions? options, Action<string>? step)

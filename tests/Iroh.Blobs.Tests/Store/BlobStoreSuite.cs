@@ -346,6 +346,31 @@ public abstract class BlobStoreSuite : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_comes_to_be_held_while_a_collection_runs_stays_with_its_children()
+    {
+        for (int round = 0; round < 40; round++)
+        {
+            BlobHash[] children = new BlobHash[8];
+            for (int i = 0; i < children.Length; i++)
+                using (TempTag child = await Store.AddBytesAsync(TestBlob.Get((round * 10) + i, i % 4 == 0 ? 20_000 : 50).Content))
+                    children[i] = child.Hash;
+            using TempTag root = await Store.AddBytesAsync(children.SelectMany(child => child.ToArray()).ToArray());
+            BlobHash[] all = [.. children, root.Hash];
+            var start = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task<GarbageReport> collection = Store.CollectGarbageAsync(_ =>
+            {
+                start.SetResult();
+                return ValueTask.FromResult<IReadOnlySet<BlobHash>>(new HashSet<BlobHash>());
+            });
+            await start.Task;
+            using TempTag held = Store.Hold(HashAndFormat.HashSequence(root.Hash));
+            bool[] wereHere = [.. all.Select(hash => Store.GetStatus(hash).IsComplete)];
+            await collection;
+            Assert.Equal(wereHere, all.Select(hash => Store.GetStatus(hash).IsComplete));
+        }
+    }
+
+    [Fact]
     public async Task Only_what_nothing_keeps_can_be_deleted()
     {
         using TempTag child = await Store.AddBytesAsync("child"u8.ToArray());

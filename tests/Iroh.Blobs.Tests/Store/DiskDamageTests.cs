@@ -225,6 +225,28 @@ public sealed class DiskDamageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_file_of_a_complete_blob_can_be_read_by_others_and_written_by_none()
+    {
+        TestBlob large = new(23, 100_000), small = new(24, 100), partial = new(25, 100_000);
+        using TempTag tag = await _store.AddBytesAsync(large.Content), smallTag = await _store.AddBytesAsync(small.Content);
+        await using IBlobWriter writer = _store.OpenWriter(partial.Hash);
+        await partial.WriteGroupsAsync(writer, 0, 1);
+        string path = _store.TryGetPath(large.Hash)!;
+        Assert.Equal(large.Content, File.ReadAllBytes(path));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.GroupRead, File.GetUnixFileMode(path));
+        Assert.Null(_store.TryGetPath(small.Hash));
+        Assert.Null(_store.TryGetPath(partial.Hash));
+        await partial.WriteAllAsync(writer);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.GroupRead, File.GetUnixFileMode(_store.TryGetPath(partial.Hash)!));
+        Flip(path, 20_000);
+        Assert.False((await _store.CheckAsync(repair: true)).Findings.Single().Hash == partial.Hash);
+        Assert.Null(_store.TryGetPath(large.Hash));
+        await using IBlobWriter again = _store.OpenWriter(large.Hash);
+        await large.WriteGroupsAsync(again, 1, 1);
+        await AssertSoundAsync(large);
+    }
+
+    [Fact]
     public async Task What_is_moved_out_is_read_from_there_and_never_deleted()
     {
         var blob = new TestBlob(20, 3_000_000);

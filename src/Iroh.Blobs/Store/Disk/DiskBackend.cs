@@ -9,6 +9,10 @@ namespace Iroh.Blobs.Store.Disk;
 /// </summary>
 internal sealed class DiskBackend : IBlobBackend
 {
+    // Complete blobs are read by all that run with them, and changed by nobody; whoever gets a file for himself may write to it.
+    private const UnixFileMode CompleteMode = UnixFileMode.UserRead | UnixFileMode.GroupRead;
+    private const UnixFileMode PartialMode = CompleteMode | UnixFileMode.UserWrite;
+
     private readonly StoreFiles _files;
     private readonly BlobIndex _index;
     private readonly DirectoryLock _lock;
@@ -181,6 +185,7 @@ internal sealed class DiskBackend : IBlobBackend
             return false;
         }
 
+        SetMode(_files.Data(hash), PartialMode);
         if (blob.Outboard == OutboardPlace.Inline)
         {
             Step("demote: outboard");
@@ -207,11 +212,11 @@ internal sealed class DiskBackend : IBlobBackend
 
     public void TidyCompleted(BlobHash hash, StoredBlob blob)
     {
-        if (blob.Content != ContentPlace.Owned)
-        {
-            Step("tidy: data");
+        Step("tidy: data");
+        if (blob.Content == ContentPlace.Owned)
+            SetMode(_files.Data(hash), CompleteMode);
+        else
             Remove(_files.Data(hash));
-        }
 
         if (blob.Outboard != OutboardPlace.Owned)
         {
@@ -279,6 +284,7 @@ internal sealed class DiskBackend : IBlobBackend
         Step("move out: link");
         if (!DurableNames.TryLink(_files.Data(hash), path))
             return null;
+        SetMode(path, PartialMode);
         FlushNames(Path.GetDirectoryName(path)!);
         StoredBlob moved = blob with
         {
@@ -351,6 +357,12 @@ internal sealed class DiskBackend : IBlobBackend
     }
 
     private void Step(string what) => _step?.Invoke(what);
+
+    private static void SetMode(string path, UnixFileMode mode)
+    {
+        if (!OperatingSystem.IsWindows() && File.Exists(path))
+            File.SetUnixFileMode(path, mode);
+    }
 
     // Also when its folder was never made.
     private static void Remove(string path)
