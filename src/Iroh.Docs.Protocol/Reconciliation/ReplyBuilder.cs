@@ -19,6 +19,20 @@ internal sealed class ReplyBuilder
     /// <summary>Whether something was left out.</summary>
     internal bool IsCut { get; private set; }
 
+    /// <summary>About how many bytes a message has, counted as replies are.</summary>
+    internal static long Measure(ReconciliationMessage message)
+    {
+        long length = 0;
+        foreach (ReconciliationPart part in message.Parts)
+        {
+            length += Measure(part.Range);
+            if (part is ItemPart item)
+                length += item.Entries.Sum(received => (long)Measure(received));
+        }
+
+        return length;
+    }
+
     internal void AddFingerprint(RecordRange range, EntryFingerprint fingerprint)
     {
         if (TryTake(range))
@@ -32,7 +46,7 @@ internal sealed class ReplyBuilder
         var fitting = ImmutableArray.CreateBuilder<ReceivedEntry>();
         foreach (ReceivedEntry entry in entries)
         {
-            int length = EntryBytes + entry.Entry.Key.Span.Length;
+            int length = Measure(entry);
             if (length > _room)
             {
                 IsCut = true;
@@ -49,9 +63,13 @@ internal sealed class ReplyBuilder
     /// <summary>What was collected; null if nothing was.</summary>
     internal ReconciliationMessage? Build() => _parts.Count == 0 ? null : new ReconciliationMessage(_parts.DrainToImmutable());
 
+    private static int Measure(RecordRange range) => PartBytes + range.From.Span.Length + range.To.Span.Length;
+
+    private static int Measure(ReceivedEntry received) => EntryBytes + received.Entry.Key.Span.Length;
+
     private bool TryTake(RecordRange range)
     {
-        long length = PartBytes + range.From.Span.Length + range.To.Span.Length;
+        int length = Measure(range);
         IsCut |= length > _room;
         if (length > _room)
             return false;

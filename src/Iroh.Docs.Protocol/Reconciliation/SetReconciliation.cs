@@ -83,7 +83,7 @@ public sealed class SetReconciliation
             Outcome.Received + message.EntryCount,
             Outcome.Stored + stored.Count,
             heads,
-            Outcome.IsIncomplete || reply.IsCut);
+            Outcome.IsIncomplete || reply.IsCut || ReplyBuilder.Measure(message) > _options.ReplyBytesMax / 2);
         return new ReconciliationStep(built, stored, null);
     }
 

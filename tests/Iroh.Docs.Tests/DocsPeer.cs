@@ -9,23 +9,25 @@ using Iroh.Protocols;
 namespace Iroh.Docs;
 
 /// <summary>An endpoint on the loopback interface with documents and blobs.</summary>
-internal sealed class Peer : IAsyncDisposable
+internal sealed class DocsPeer : IAsyncDisposable
 {
     private readonly ProtocolRouter _router;
     private readonly IrohBlobSources _sources;
     private readonly BlobDownloader _downloader;
+    private readonly BlobProvider _provider;
 
-    private Peer(IrohEndpoint endpoint, IDocumentStore store, DocsOptions? options)
+    private DocsPeer(IrohEndpoint endpoint, IDocumentStore store, DocsOptions? options)
     {
         Endpoint = endpoint;
         Store = store;
         _sources = new IrohBlobSources(endpoint);
         _downloader = new BlobDownloader(Blobs);
+        _provider = new BlobProvider(Blobs);
         Docs = new DocsProtocol(endpoint, store, Blobs, new ContentFetcher(_downloader, _sources), options);
         _router = new ProtocolRouter(endpoint, new Dictionary<string, IProtocolHandler>
         {
             [DocsProtocol.ApplicationProtocol] = Docs,
-            [BlobProvider.ApplicationProtocol] = new BlobProvider(Blobs),
+            [BlobProvider.ApplicationProtocol] = _provider,
         });
     }
 
@@ -37,14 +39,25 @@ internal sealed class Peer : IAsyncDisposable
 
     internal DocsProtocol Docs { get; }
 
-    internal static async Task<Peer> StartAsync(IDocumentStore? store = null, DocsOptions? options = null, SecretKey? key = null)
+    /// <summary>The text of a content that is here.</summary>
+    internal async Task<string> ReadTextAsync(BlobHash content)
+    {
+        using IBlobContent opened = Blobs.TryOpen(content) ?? throw new InvalidOperationException($"{content} is not here");
+        await using Stream stream = opened.OpenStream();
+        using var reader = new StreamReader(stream);
+        return await reader.ReadToEndAsync();
+    }
+
+    internal static async Task<DocsPeer> StartAsync(IDocumentStore? store = null, DocsOptions? options = null, SecretKey? key = null)
     {
         IrohEndpoint endpoint = await IrohEndpoint.BindAsync(new IrohEndpointOptions
         {
             SecretKey = key ?? SecretKey.Generate(),
             BindAddresses = [new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0)],
+            UseRelays = false,
+            MapPorts = false,
         });
-        return new Peer(endpoint, store ?? new MemoryDocumentStore(), options);
+        return new DocsPeer(endpoint, store ?? new MemoryDocumentStore(), options);
     }
 
     public async ValueTask DisposeAsync()
@@ -53,6 +66,7 @@ internal sealed class Peer : IAsyncDisposable
         await Docs.DisposeAsync();
         await _sources.DisposeAsync();
         _downloader.Dispose();
+        _provider.Dispose();
         await Endpoint.DisposeAsync();
         Store.Dispose();
         await Blobs.DisposeAsync();
