@@ -23,7 +23,8 @@ public sealed record ContainerImportRequest
     /// <summary>The kernel and what belongs to it.</summary>
     public required GuestFiles Guest { get; init; }
 
-    /// <summary>An existing directory for the files that are made; nothing else may write there.</summary>
+    /// <summary>An existing directory for the files that are made, and for the unpacked copy of an archive that is compressed as a whole;
+    /// nothing else may write there.</summary>
     public required string OutputDirectory { get; init; }
 
     /// <summary>The size of the disk in bytes, rounded up to MiB; null = what the files need and a quarter, at least 64 MiB, to write.</summary>

@@ -20,7 +20,7 @@ internal sealed class Ext4Plan
     // At least so much room for what the guest writes, and a quarter of what the image brings (64 MiB in blocks).
     private const long FreeBlocksMin = (64L << 20) / Ext4Geometry.BlockLength;
 
-    // A group's data is at least this much, so a file has at most this many extents fewer than blocks / this + 2.
+    // A whole group has at least so many blocks for data, and a file that goes through several has one extent in each of them.
     private const int GroupDataMin = Ext4Geometry.BlocksPerGroup / 2;
 
     private readonly Dictionary<TreeNode, Ext4Inode> _byNode = new(ReferenceEqualityComparer.Instance);

@@ -10,14 +10,14 @@ namespace Blixard.Containers.Layers;
 /// </summary>
 internal sealed class LayerReader(ImageArchive archive, ContainerImage image, IProgress<ImportProgress>? progress)
 {
-    // /etc/passwd and /etc/group of real images have a few kilobytes.
+    // All together; those of real images have a few kilobytes in each of some layers.
     private const int AccountFileLengthMax = 1 << 20;
 
     private const int ReportEvery = 4 << 20;
 
     private readonly Dictionary<ContentPlace, byte[]> _accountFiles = [];
 
-    /// <summary>The content of files called <c>passwd</c> or <c>group</c>, kept by <see cref="Flatten"/>, for finding users.</summary>
+    /// <summary>The content of <c>etc/passwd</c> and <c>etc/group</c>, wherever they are, kept by <see cref="Flatten"/>, for finding users.</summary>
     public IReadOnlyDictionary<ContentPlace, byte[]> AccountFiles => _accountFiles;
 
     /// <summary>Reads all layers into a tree, and checks their digests.</summary>
@@ -32,7 +32,7 @@ internal sealed class LayerReader(ImageArchive archive, ContainerImage image, IP
         {
             applier.Apply(entry, place);
             if (entry.Kind != TarEntryKind.File || entry.Size > AccountFileLengthMax - accountBytes
-                || Path.GetFileName(entry.Path) is not ("passwd" or "group"))
+                || !(entry.Path.EndsWith("etc/passwd", StringComparison.Ordinal) || entry.Path.EndsWith("etc/group", StringComparison.Ordinal)))
                 return;
             byte[] content = new byte[entry.Size];
             for (int at = 0; at < content.Length;)

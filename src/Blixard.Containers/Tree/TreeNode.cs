@@ -29,8 +29,11 @@ internal sealed class TreeNode(NodeKind kind)
     /// <summary>The attribute security.capability; empty = none.</summary>
     public ReadOnlyMemory<byte> Capabilities { get; set; }
 
-    /// <summary>A directory's entries by name, in the order of their bytes.</summary>
-    public SortedDictionary<string, TreeEntry> Children { get; } = new(StringComparer.Ordinal);
+    // Shared by all that are no directories, and so never written to: there may be a million files.
+    private static readonly SortedDictionary<string, TreeEntry> s_none = new(StringComparer.Ordinal);
+
+    /// <summary>A directory's entries by name, in the order of their bytes; all else has none and gets none.</summary>
+    public SortedDictionary<string, TreeEntry> Children { get; } = kind == NodeKind.Directory ? new(StringComparer.Ordinal) : s_none;
 
     /// <summary>Where a symbolic link leads.</summary>
     public string LinkTarget { get; init; } = "";
