@@ -24,6 +24,8 @@ public sealed class ContainerImportTests(Guest guest) : IDisposable
             (TestImage.Gzip(image.DockerArchive()), ContainerSourceKind.DockerArchive),
             (TestImage.Archive(image.OciFiles()), ContainerSourceKind.OciArchive),
             (TestImage.Archive(image.OciFiles()), ContainerSourceKind.DockerArchive),
+            (TestImage.Archive(image.NewDockerFiles()), ContainerSourceKind.DockerArchive),
+            (TestImage.Archive(image.NewDockerFiles()), ContainerSourceKind.OciArchive),
         ])
         {
             BootableImage made = await ImportAsync(archive, kind);

@@ -103,6 +103,19 @@ internal sealed class TestImage
         }
     }
 
+    /// <summary>As docker save writes it since version 25: an OCI layout with a manifest.json that names its blobs.</summary>
+    public Dictionary<string, byte[]> NewDockerFiles()
+    {
+        Dictionary<string, byte[]> files = OciFiles();
+        files["manifest.json"] = Encoding.UTF8.GetBytes(new JsonArray(new JsonObject
+        {
+            ["Config"] = $"blobs/sha256/{Digest(Configuration())[7..]}",
+            ["RepoTags"] = new JsonArray("demo:1"),
+            [nameof(Layers)] = new JsonArray([.. Layers.Select(layer => JsonValue.Create($"blobs/sha256/{Digest(Gzip(layer))[7..]}"))]),
+        }).ToJsonString());
+        return files;
+    }
+
     public static byte[] Archive(Dictionary<string, byte[]> files) => Tar(writer =>
     {
         foreach ((string name, byte[] content) in files)
