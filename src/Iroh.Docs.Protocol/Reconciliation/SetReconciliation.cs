@@ -60,14 +60,19 @@ public sealed class SetReconciliation
         var valid = new List<ReceivedEntry>();
         foreach (ItemPart part in message.Parts.OfType<ItemPart>())
         {
-            if (!TryAnswerItem(part, reply))
-                return Refuse("asked about the same entries over and over");
             AddValid(part, valid, now);
             if (_forged > ForgedEntriesMax)
                 return Refuse("sent entries that are not the document's or whose signatures are wrong");
         }
 
+        // Stored before answering: what the peer's deletions remove here is not offered to it, which an iroh peer would take back.
         IReadOnlyList<ReceivedEntry> stored = valid.Count == 0 ? [] : _replica.Insert(valid);
+        foreach (ItemPart part in message.Parts.OfType<ItemPart>())
+        {
+            if (!TryAnswerItem(part, reply))
+                return Refuse("asked about the same entries over and over", stored);
+        }
+
         foreach (FingerprintPart part in message.Parts.OfType<FingerprintPart>())
         {
             if (!TryAnswerFingerprint(part, reply))
@@ -87,7 +92,8 @@ public sealed class SetReconciliation
         return new ReconciliationStep(built, stored, null);
     }
 
-    private static ReconciliationStep Refuse(string fault, IReadOnlyList<ReceivedEntry>? stored = null) => new(null, stored ?? [], fault);
+    private static ReconciliationStep Refuse(string fault, IReadOnlyList<ReceivedEntry>? stored = null) =>
+        new(null, stored ?? [], fault);
 
     private bool TryAnswerItem(ItemPart part, ReplyBuilder reply)
     {

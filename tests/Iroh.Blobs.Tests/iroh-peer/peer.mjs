@@ -3,6 +3,7 @@
 // {"id", "result"} or {"id", "error"}. Requests run concurrently. Nodes are named by numbers, hashes are hexadecimal.
 import { createInterface } from 'node:readline';
 import iroh from '@number0/iroh';
+import { docsOps } from './docs.mjs';
 
 const { BlobDownloadOptions, BlobTicket, Collection, Hash, Iroh, SetTagOption } = iroh;
 const nodes = new Map();
@@ -21,9 +22,10 @@ const until = (start, isEnd) => new Promise((resolve, reject) => {
 });
 
 const ops = {
-  // path: where the node keeps its store; without one in memory.
-  async start({ path }) {
-    const options = { ipv4Addr: '127.0.0.1:0', ipv6Addr: '[::1]:0', nodeDiscovery: 'None' };
+  ...docsOps(node),
+  // path: where the node keeps its store; without one in memory. docs: whether it has documents, too.
+  async start({ path, docs }) {
+    const options = { ipv4Addr: '127.0.0.1:0', ipv6Addr: '[::1]:0', nodeDiscovery: 'None', enableDocs: docs ?? false };
     const started = path ? await Iroh.persistent(path, options) : await Iroh.memory(options);
     const name = nextName++;
     nodes.set(name, started);
