@@ -13,11 +13,7 @@ internal sealed class DiskBackend : IBlobBackend
     private const UnixFileMode CompleteMode = UnixFileMode.UserRead | UnixFileMode.GroupRead;
     private const UnixFileMode PartialMode = CompleteMode | UnixFileMode.UserWrite;
 
-    private readonly StoreFiles _files;
-    private readonly BlobIndex _index;
     private readonly DirectoryLock _lock;
-    private readonly bool _flushes;
-    private readonly Action<string>? _step;
     private readonly bool _isIndexNew;
     private long _imports;
 
@@ -26,19 +22,19 @@ internal sealed class DiskBackend : IBlobBackend
     /// <param name="step">Told before each change of the disk; a test throws there, as if the process died. Null = nobody is.</param>
     public DiskBackend(string directory, bool flushesToDisk, Action<string>? step)
     {
-        _files = new StoreFiles(Path.GetFullPath(directory));
-        _flushes = flushesToDisk;
-        _step = step;
-        Directory.CreateDirectory(_files.Root);
-        _lock = DirectoryLock.Take(_files);
+        Files = new StoreFiles(Path.GetFullPath(directory));
+        FlushesToDisk = flushesToDisk;
+        OnStep = step;
+        Directory.CreateDirectory(Files.Root);
+        _lock = DirectoryLock.Take(Files);
         try
         {
-            foreach (string name in (string[])[_files.Temporary, _files.Partials, _files.Content])
+            foreach (string name in (string[])[Files.Temporary, Files.Partials, Files.Content])
                 Directory.CreateDirectory(name);
-            foreach (string file in Directory.GetFiles(_files.Temporary))
+            foreach (string file in Directory.GetFiles(Files.Temporary))
                 File.Delete(file);
-            _isIndexNew = !File.Exists(_files.Index);
-            _index = new BlobIndex(_files.Index, flushesToDisk);
+            _isIndexNew = !File.Exists(Files.Index);
+            Index = new BlobIndex(Files.Index, flushesToDisk);
         }
         catch
         {
@@ -47,17 +43,20 @@ internal sealed class DiskBackend : IBlobBackend
         }
     }
 
-    private static object? Nothing => null;
+    /// <summary>Where things lie.</summary>
+    public StoreFiles Files { get; }
+
+    public BlobIndex Index { get; }
+
+    /// <summary>See <see cref="BlobStoreOptions.FlushesToDisk"/>.</summary>
+    public bool FlushesToDisk { get; }
+
+    /// <summary>Told before each change of the disk; null = nobody is.</summary>
+    public Action<string>? OnStep { get; }
 
     public IEnumerable<(BlobHash Hash, StoredBlob Blob)> LoadBlobs()
     {
-        List<(BlobHash Hash, StoredBlob Blob)> blobs = _index.Read(static index => index.Query(
-            "SELECT hash, size, content, outboard, path, modified FROM blobs",
-            static row => (
-                new BlobHash(row.GetFieldValue<byte[]>(0)),
-                new StoredBlob(
-                    row.GetInt64(1), (ContentPlace)row.GetInt32(2), (OutboardPlace)row.GetInt32(3),
-                    row.IsDBNull(4) ? null : new FileReference(row.GetString(4), row.GetInt64(5))))));
+        List<(BlobHash Hash, StoredBlob Blob)> blobs = Index.Read(BlobRows.ReadBlobs);
         FinishRemovals(blobs.Select(static blob => blob.Hash).ToHashSet());
         return blobs;
     }
@@ -68,12 +67,12 @@ internal sealed class DiskBackend : IBlobBackend
         if (_isIndexNew)
         {
             // The index was moved away: what has files is found again, by hashing.
-            foreach ((string path, BlobHash? named) in _files.ListContent())
-                if (named is { } hash && path == _files.Data(hash) && !File.Exists(_files.Record(hash)) && found.Add(hash))
+            foreach ((string path, BlobHash? named) in Files.ListContent())
+                if (named is { } hash && path == Files.Data(hash) && !File.Exists(Files.Record(hash)) && found.Add(hash))
                     WriteRecord(hash, (ulong)new FileInfo(path).Length, ChunkRanges.Empty, isClean: false, flush: false);
         }
 
-        foreach (string path in Directory.GetFiles(_files.Partials))
+        foreach (string path in Directory.GetFiles(Files.Partials))
         {
             if (!BlobHash.TryParse(Path.GetFileName(path), out BlobHash hash))
             {
@@ -89,19 +88,17 @@ internal sealed class DiskBackend : IBlobBackend
         }
     }
 
-    public IEnumerable<BlobTag> LoadTags() => _index.Read(static index => index.Query(
-        "SELECT name, hash, format FROM tags",
-        static row => new BlobTag(row.GetString(0), new HashAndFormat(new BlobHash(row.GetFieldValue<byte[]>(1)), (BlobFormat)row.GetInt32(2)))));
+    public IEnumerable<BlobTag> LoadTags() => Index.Read(BlobRows.ReadTags);
 
-    public long FreeBytes() => new DriveInfo(_files.Root).AvailableFreeSpace;
+    public long FreeBytes() => new DriveInfo(Files.Root).AvailableFreeSpace;
 
     public OpenBlob Open(BlobHash hash, StoredBlob blob)
     {
         IBlobFile data = blob.Content switch
         {
-            ContentPlace.Inline => new MemoryBlobFile(ReadInline("contents", hash)),
+            ContentPlace.Inline => new MemoryBlobFile(ReadContent(hash)),
             ContentPlace.Reference => DiskBlobFile.OpenReference(hash, blob.Reference!, blob.Size),
-            _ => OpenOwned(hash, _files.Data(hash), FileAccess.Read, blob.Size),
+            _ => OpenOwned(hash, Files.Data(hash), FileAccess.Read, blob.Size),
         };
         try
         {
@@ -110,10 +107,8 @@ internal sealed class DiskBackend : IBlobBackend
             IBlobFile? outboard = blob.Outboard switch
             {
                 OutboardPlace.None => null,
-                OutboardPlace.Inline => new MemoryBlobFile(ReadInline("outboards", hash)),
-
-                // A lost one is made again from the content when it is missed.
-                _ => DiskBlobFile.Open(_files.Outboard(hash), FileMode.OpenOrCreate, step: _step),
+                OutboardPlace.Inline => new MemoryBlobFile(ReadOutboard(hash)),
+                _ => DiskBlobFile.Open(Files.Outboard(hash), FileMode.OpenOrCreate, step: OnStep),
             };
             return new OpenBlob(data, outboard);
         }
@@ -127,17 +122,17 @@ internal sealed class DiskBackend : IBlobBackend
     public OpenBlob OpenPartial(BlobHash hash, ulong size)
     {
         Step("begin partial: record");
-        if (!File.Exists(_files.Record(hash)))
+        if (!File.Exists(Files.Record(hash)))
             WriteRecord(hash, size, ChunkRanges.Empty, isClean: false, flush: false);
         Step("begin partial: files");
         MakeFolder(hash);
-        DiskBlobFile data = DiskBlobFile.Open(_files.Data(hash), FileMode.OpenOrCreate, step: _step);
+        DiskBlobFile data = DiskBlobFile.Open(Files.Data(hash), FileMode.OpenOrCreate, step: OnStep);
         try
         {
             // The length tells the size that is claimed even if the record is lost; it takes no room.
             if (data.Length != (long)size)
                 data.SetLength((long)size);
-            return new OpenBlob(data, DiskBlobFile.Open(_files.Outboard(hash), FileMode.OpenOrCreate, step: _step));
+            return new OpenBlob(data, DiskBlobFile.Open(Files.Outboard(hash), FileMode.OpenOrCreate, step: OnStep));
         }
         catch
         {
@@ -148,24 +143,27 @@ internal sealed class DiskBackend : IBlobBackend
 
     public OpenBlob? TryOpenPartial(BlobHash hash, out ulong size)
     {
-        var data = new FileInfo(_files.Data(hash));
+        var data = new FileInfo(Files.Data(hash));
         size = data.Exists ? (ulong)data.Length : 0;
-        return size is <= BlobStoreOptions.InlineBytesMax or > BlobStoreOptions.BlobSizeMax ? null : OpenPartial(hash, size);
+        if (size is <= BlobStoreOptions.InlineBytesMax or > BlobStoreOptions.BlobSizeMax)
+            return null;
+        SetMode(data.FullName, PartialMode); // it may have been complete
+        return OpenPartial(hash, size);
     }
 
     public void MarkDirty(BlobHash hash)
     {
         Step("mark dirty");
-        using Microsoft.Win32.SafeHandles.SafeFileHandle record = File.OpenHandle(_files.Record(hash), FileMode.Open, FileAccess.Write);
+        using Microsoft.Win32.SafeHandles.SafeFileHandle record = File.OpenHandle(Files.Record(hash), FileMode.Open, FileAccess.Write);
         RandomAccess.Write(record, [PartialRecord.Dirty], PartialRecord.StateOffset);
     }
 
     public void RecordPartial(BlobHash hash, ulong size, ChunkRanges present, bool isClean)
     {
         Step("record partial: names");
-        FlushNames(_files.Folder(hash));
-        WriteRecord(hash, size, present, isClean, _flushes);
-        FlushNames(_files.Partials);
+        FlushNames(Files.Folder(hash));
+        WriteRecord(hash, size, present, isClean, FlushesToDisk);
+        FlushNames(Files.Partials);
     }
 
     public async ValueTask<StoredBlob> CompletePartialAsync(BlobHash hash, long size, OpenBlob files)
@@ -185,17 +183,17 @@ internal sealed class DiskBackend : IBlobBackend
             return false;
         }
 
-        SetMode(_files.Data(hash), PartialMode);
+        SetMode(Files.Data(hash), PartialMode);
         if (blob.Outboard == OutboardPlace.Inline)
         {
             Step("demote: outboard");
-            await File.WriteAllBytesAsync(_files.Outboard(hash), ReadInline("outboards", hash)).ConfigureAwait(false);
+            await File.WriteAllBytesAsync(Files.Outboard(hash), ReadOutboard(hash)).ConfigureAwait(false);
         }
 
         // The record first: until the row is gone it counts for nothing, and then it says what is left.
         RecordPartial(hash, (ulong)blob.Size, present, isClean: true);
         Step("demote: row");
-        await _index.ChangeAsync(index => ForgetRows(index, hash)).ConfigureAwait(false);
+        await Index.ChangeAsync(index => BlobRows.ForgetBlob(index, hash)).ConfigureAwait(false);
         return true;
     }
 
@@ -203,47 +201,47 @@ internal sealed class DiskBackend : IBlobBackend
     {
         // The record last: until then another process finds what is left to remove.
         Step("remove partial: data");
-        Remove(_files.Data(hash));
+        Remove(Files.Data(hash));
         Step("remove partial: outboard");
-        Remove(_files.Outboard(hash));
+        Remove(Files.Outboard(hash));
         Step("remove partial: record");
-        File.Delete(_files.Record(hash));
+        File.Delete(Files.Record(hash));
     }
 
     public void TidyCompleted(BlobHash hash, StoredBlob blob)
     {
         Step("tidy: data");
         if (blob.Content == ContentPlace.Owned)
-            SetMode(_files.Data(hash), CompleteMode);
+            SetMode(Files.Data(hash), CompleteMode);
         else
-            Remove(_files.Data(hash));
+            Remove(Files.Data(hash));
 
         if (blob.Outboard != OutboardPlace.Owned)
         {
             Step("tidy: outboard");
-            Remove(_files.Outboard(hash));
+            Remove(Files.Outboard(hash));
         }
 
         Step("tidy: record");
-        File.Delete(_files.Record(hash));
+        File.Delete(Files.Record(hash));
     }
 
     public async ValueTask RemoveAsync(BlobHash hash, StoredBlob blob)
     {
         bool hasFiles = blob.Content == ContentPlace.Owned || blob.Outboard == OutboardPlace.Owned;
         Step("remove: row");
-        await _index.ChangeAsync(index =>
+        await Index.ChangeAsync(index =>
         {
-            ForgetRows(index, hash);
+            BlobRows.ForgetBlob(index, hash);
             if (hasFiles)
-                index.Run("INSERT OR IGNORE INTO removals VALUES ($1)", hash.ToArray());
+                BlobRows.WriteRemoval(index, hash);
         }).ConfigureAwait(false);
         if (!hasFiles)
             return;
         RemoveFiles(hash);
 
         // Nobody waits for this: if it is lost, the next process finds no files and forgets the removal.
-        _ = _index.ChangeAsync(index => index.Run("DELETE FROM removals WHERE hash = $1", hash.ToArray()))
+        _ = Index.ChangeAsync(index => BlobRows.ForgetRemoval(index, hash))
             .ContinueWith(static failed => _ = failed.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
@@ -252,16 +250,16 @@ internal sealed class DiskBackend : IBlobBackend
         byte[] bytes = content.ToArray();
         var blob = new StoredBlob(bytes.Length, ContentPlace.Inline, OutboardPlace.None, null);
         Step("add inline");
-        await _index.ChangeAsync(index =>
+        await Index.ChangeAsync(index =>
         {
-            WriteRow(index, hash, blob);
-            index.Run("INSERT OR REPLACE INTO contents VALUES ($1, $2)", hash.ToArray(), bytes);
+            BlobRows.WriteBlob(index, hash, blob);
+            BlobRows.WriteContent(index, hash, bytes);
         }).ConfigureAwait(false);
         return blob;
     }
 
     public IBlobImport BeginImport(FileReference? reference) =>
-        new DiskImport(this, Path.Combine(_files.Temporary, $"{Interlocked.Increment(ref _imports)}"), reference);
+        new DiskImport(this, Path.Combine(Files.Temporary, $"{Interlocked.Increment(ref _imports)}"), reference);
 
     public async ValueTask SaveOutboardAsync(BlobHash hash, StoredBlob blob, OpenBlob files)
     {
@@ -270,9 +268,9 @@ internal sealed class DiskBackend : IBlobBackend
         {
             var bytes = new byte[Bao.BaoTree.OutboardLength((ulong)blob.Size)];
             files.Outboard!.Read(0, bytes);
-            await _index.ChangeAsync(index => WriteOutboard(index, hash, bytes)).ConfigureAwait(false);
+            await Index.ChangeAsync(index => BlobRows.WriteOutboard(index, hash, bytes)).ConfigureAwait(false);
         }
-        else if (_flushes)
+        else if (FlushesToDisk)
         {
             files.Outboard!.Flush();
         }
@@ -282,7 +280,7 @@ internal sealed class DiskBackend : IBlobBackend
     {
         // The file has both names while the row is changed, so that one of them is right whenever the process dies.
         Step("move out: link");
-        if (!DurableNames.TryLink(_files.Data(hash), path))
+        if (!DurableNames.TryLink(Files.Data(hash), path))
             return null;
         SetMode(path, PartialMode);
         FlushNames(Path.GetDirectoryName(path)!);
@@ -292,30 +290,25 @@ internal sealed class DiskBackend : IBlobBackend
             Reference = new FileReference(path, File.GetLastWriteTimeUtc(path).Ticks),
         };
         Step("move out: row");
-        await _index.ChangeAsync(index => WriteRow(index, hash, moved)).ConfigureAwait(false);
+        await Index.ChangeAsync(index => BlobRows.WriteBlob(index, hash, moved)).ConfigureAwait(false);
         Step("move out: unlink");
-        Remove(_files.Data(hash));
+        Remove(Files.Data(hash));
         return moved;
     }
 
     public void WriteTags(IReadOnlyList<(string Name, HashAndFormat? Content)> changes)
     {
         Step("write tags");
-        _index.ChangeAsync(index =>
+        Index.ChangeAsync(index =>
         {
             foreach ((string name, HashAndFormat? content) in changes)
-            {
-                if (content is { } kept)
-                    index.Run("INSERT OR REPLACE INTO tags VALUES ($1, $2, $3)", name, kept.Hash.ToArray(), (int)kept.Format);
-                else
-                    index.Run("DELETE FROM tags WHERE name = $1", name);
-            }
+                BlobRows.WriteTag(index, name, content);
         }).GetAwaiter().GetResult();
     }
 
     public IReadOnlyList<string> FindOrphans(Func<BlobHash, bool> isKnown, bool remove)
     {
-        string[] orphans = [.. _files.ListContent().Where(file => file.Hash is not { } hash || !isKnown(hash)).Select(static file => file.Path)];
+        string[] orphans = [.. Files.ListContent().Where(file => file.Hash is not { } hash || !isKnown(hash)).Select(static file => file.Path)];
         if (remove)
         {
             foreach (string orphan in orphans)
@@ -327,22 +320,9 @@ internal sealed class DiskBackend : IBlobBackend
 
     public void Dispose()
     {
-        _index.Dispose();
+        Index.Dispose();
         _lock.Dispose();
     }
-
-    private static void ForgetRows(IndexConnection index, BlobHash hash)
-    {
-        foreach (string table in (string[])["blobs", "contents", "outboards"])
-            index.Run($"DELETE FROM {table} WHERE hash = $1", hash.ToArray());
-    }
-
-    private static void WriteRow(IndexConnection index, BlobHash hash, StoredBlob blob) => index.Run(
-        "INSERT OR REPLACE INTO blobs VALUES ($1, $2, $3, $4, $5, $6)",
-        hash.ToArray(), blob.Size, (int)blob.Content, (int)blob.Outboard, blob.Reference?.Path ?? Nothing, blob.Reference?.ModifiedTicks ?? Nothing);
-
-    private static void WriteOutboard(IndexConnection index, BlobHash hash, byte[] bytes) =>
-        index.Run("INSERT OR REPLACE INTO outboards VALUES ($1, $2)", hash.ToArray(), bytes);
 
     private static DiskBlobFile OpenOwned(BlobHash hash, string path, FileAccess access, long size)
     {
@@ -356,7 +336,8 @@ internal sealed class DiskBackend : IBlobBackend
         }
     }
 
-    private void Step(string what) => _step?.Invoke(what);
+    /// <summary>Says that the disk is about to be changed.</summary>
+    public void Step(string what) => OnStep?.Invoke(what);
 
     private static void SetMode(string path, UnixFileMode mode)
     {
@@ -371,30 +352,32 @@ internal sealed class DiskBackend : IBlobBackend
             File.Delete(path);
     }
 
-    private void MakeFolder(BlobHash hash)
+    /// <summary>Makes the folder of a blob, and its name durable.</summary>
+    public void MakeFolder(BlobHash hash)
     {
-        if (Directory.Exists(_files.Folder(hash)))
+        if (Directory.Exists(Files.Folder(hash)))
             return;
-        Directory.CreateDirectory(_files.Folder(hash));
-        FlushNames(_files.Content);
+        Directory.CreateDirectory(Files.Folder(hash));
+        FlushNames(Files.Content);
     }
 
-    private void FlushNames(string directory)
+    /// <summary>Makes the names in a folder durable.</summary>
+    public void FlushNames(string directory)
     {
-        if (_flushes)
+        if (FlushesToDisk)
             DurableNames.Flush(directory);
     }
 
-    private byte[] ReadInline(string table, BlobHash hash) => _index.Read(index => index.Query(
-        $"SELECT bytes FROM {table} WHERE hash = $1", static row => row.GetFieldValue<byte[]>(0), hash.ToArray())) switch
-    {
-        [byte[] bytes] => bytes,
-        _ => throw new BlobDamagedException(hash, 0, $"it is missing in the {table} of the index"),
-    };
+    private byte[] ReadContent(BlobHash hash) =>
+        Index.Read(index => BlobRows.ReadContent(index, hash)) ?? throw new BlobDamagedException(hash, 0, "its content is not in the index");
 
-    private void WriteRecord(BlobHash hash, ulong size, ChunkRanges present, bool isClean, bool flush)
+    // A lost one is made again from the content when it is missed.
+    private byte[] ReadOutboard(BlobHash hash) => Index.Read(index => BlobRows.ReadOutboard(index, hash)) ?? [];
+
+    /// <summary>Replaces the record of a partial blob.</summary>
+    public void WriteRecord(BlobHash hash, ulong size, ChunkRanges present, bool isClean, bool flush)
     {
-        string path = _files.Record(hash), temporary = path + ".new";
+        string path = Files.Record(hash), temporary = path + ".new";
         try
         {
             Step("write record");
@@ -414,17 +397,18 @@ internal sealed class DiskBackend : IBlobBackend
         }
     }
 
-    // The content and the outboard have their names and are on the disk.
-    private async ValueTask<StoredBlob> CommitOwnedAsync(BlobHash hash, long size, byte[]? outboard)
+    /// <summary>Makes a blob complete whose content and outboard have their names and are on the disk.</summary>
+    /// <param name="outboard">A small one, for the index; null = it stays in its file.</param>
+    public async ValueTask<StoredBlob> CommitOwnedAsync(BlobHash hash, long size, byte[]? outboard)
     {
         var blob = new StoredBlob(size, ContentPlace.Owned, outboard is null ? OutboardPlace.Owned : OutboardPlace.Inline, null);
-        FlushNames(_files.Folder(hash));
+        FlushNames(Files.Folder(hash));
         Step("complete: row");
-        await _index.ChangeAsync(index =>
+        await Index.ChangeAsync(index =>
         {
-            WriteRow(index, hash, blob);
+            BlobRows.WriteBlob(index, hash, blob);
             if (outboard is not null)
-                WriteOutboard(index, hash, outboard);
+                BlobRows.WriteOutboard(index, hash, outboard);
         }).ConfigureAwait(false);
         TidyCompleted(hash, blob);
         return blob;
@@ -433,98 +417,19 @@ internal sealed class DiskBackend : IBlobBackend
     private void RemoveFiles(BlobHash hash)
     {
         Step("remove: data");
-        Remove(_files.Data(hash));
+        Remove(Files.Data(hash));
         Step("remove: outboard");
-        Remove(_files.Outboard(hash));
+        Remove(Files.Outboard(hash));
     }
 
     // Goes on with removals that an earlier process began, unless the blob came again meanwhile.
     private void FinishRemovals(HashSet<BlobHash> here)
     {
-        List<BlobHash> removals = _index.Read(static index => index.Query("SELECT hash FROM removals", static row => new BlobHash(row.GetFieldValue<byte[]>(0))));
+        List<BlobHash> removals = Index.Read(BlobRows.ReadRemovals);
         foreach (BlobHash hash in removals)
-            if (!here.Contains(hash) && !File.Exists(_files.Record(hash)))
+            if (!here.Contains(hash) && !File.Exists(Files.Record(hash)))
                 RemoveFiles(hash);
         if (removals.Count > 0)
-            _index.ChangeAsync(static index => index.Run("DELETE FROM removals")).GetAwaiter().GetResult();
-    }
-
-    private sealed class DiskImport(DiskBackend backend, string path, FileReference? reference) : IBlobImport
-    {
-        private readonly List<(string Path, IBlobFile File)> _open = [];
-        private DiskBlobFile? _data;
-        private DiskBlobFile? _outboard;
-        private DiskBlobFile? _pairs;
-
-        public IBlobFile Data => _data ??= Make("data");
-
-        public IBlobFile Outboard => _outboard ??= Make("outboard");
-
-        public IBlobFile Pairs => _pairs ??= Make("pairs");
-
-        public async ValueTask<StoredBlob> PublishAsync(BlobHash hash, long size)
-        {
-            if (backend._flushes)
-            {
-                await Task.Run(() =>
-                {
-                    _data?.Flush();
-                    Outboard.Flush();
-                }).ConfigureAwait(false);
-            }
-
-            long length = Outboard.Length;
-            byte[]? inline = length <= BlobStoreOptions.InlineBytesMax ? new byte[length] : null;
-            if (inline is not null)
-                Outboard.Read(0, inline);
-            backend.MakeFolder(hash);
-            if (reference is not null)
-                return await PublishReferenceAsync(hash, size, inline).ConfigureAwait(false);
-
-            // The record makes a partial blob of what has its name already, if the process dies before the row is there.
-            backend.WriteRecord(hash, (ulong)size, ChunkRanges.Empty, isClean: false, flush: false);
-            backend.Step("publish: outboard");
-            File.Move(path + ".outboard", backend._files.Outboard(hash), overwrite: true);
-            backend.Step("publish: data");
-            File.Move(path + ".data", backend._files.Data(hash), overwrite: true);
-            return await backend.CommitOwnedAsync(hash, size, inline).ConfigureAwait(false);
-        }
-
-        public void Dispose()
-        {
-            foreach ((string name, IBlobFile file) in _open)
-            {
-                file.Dispose();
-                File.Delete(name);
-            }
-        }
-
-        private async ValueTask<StoredBlob> PublishReferenceAsync(BlobHash hash, long size, byte[]? inline)
-        {
-            var blob = new StoredBlob(size, ContentPlace.Reference, inline is null ? OutboardPlace.Owned : OutboardPlace.Inline, reference);
-            if (inline is null)
-            {
-                backend.Step("publish: outboard");
-                File.Move(path + ".outboard", backend._files.Outboard(hash), overwrite: true);
-                backend.FlushNames(backend._files.Folder(hash));
-            }
-
-            backend.Step("publish: row");
-            await backend._index.ChangeAsync(index =>
-            {
-                WriteRow(index, hash, blob);
-                if (inline is not null)
-                    WriteOutboard(index, hash, inline);
-            }).ConfigureAwait(false);
-            backend.TidyCompleted(hash, blob);
-            return blob;
-        }
-
-        private DiskBlobFile Make(string ending)
-        {
-            DiskBlobFile file = DiskBlobFile.Open($"{path}.{ending}", FileMode.Create, step: backend._step);
-            _open.Add(($"{path}.{ending}", file));
-            return file;
-        }
+            Index.ChangeAsync(index => removals.ForEach(hash => BlobRows.ForgetRemoval(index, hash))).GetAwaiter().GetResult();
     }
 }
