@@ -176,18 +176,20 @@ public sealed class DiskDamageTests : IAsyncLifetime
         string orphan = Path.Combine(_folder, "data", "ab", new string('a', 64) + ".data");
         Directory.CreateDirectory(Path.GetDirectoryName(orphan)!);
         File.WriteAllText(orphan, "");
+        Directory.CreateDirectory(Files.Folder(referred.Hash));
+        File.WriteAllText(Files.Data(referred.Hash), "left by a move");
 
         CheckReport found = await _store.CheckAsync(repair: false);
         (StoreProblem, BlobHash?)[] expected =
         [
-            (StoreProblem.OrphanFile, null), (StoreProblem.WrongContent, wrong.Hash), (StoreProblem.MissingContent, gone.Hash),
+            (StoreProblem.OrphanFile, null), (StoreProblem.OrphanFile, null), (StoreProblem.WrongContent, wrong.Hash), (StoreProblem.MissingContent, gone.Hash),
             (StoreProblem.WrongOutboard, outboard.Hash), (StoreProblem.ChangedReference, referred.Hash),
         ];
         Assert.Equal(expected.OrderBy(item => item.Item1), found.Findings.Select(item => (item.Problem, item.Hash)).OrderBy(item => item.Problem));
         Assert.False(found.IsSound);
         Assert.True(File.Exists(orphan));
         CheckReport repaired = await _store.CheckAsync(repair: true);
-        Assert.Equal(5, repaired.Findings.Count);
+        Assert.Equal(6, repaired.Findings.Count);
         Assert.True(repaired.IsSound);
         Assert.Empty((await _store.CheckAsync(repair: false)).Findings);
         await AssertSoundAsync(good);

@@ -70,10 +70,18 @@ internal interface IBlobBackend : IDisposable
     /// <summary>Sets or removes tags, all or none. Safe on the device on return.</summary>
     void WriteTags(IReadOnlyList<(string Name, HashAndFormat? Content)> changes);
 
-    /// <summary>Files that belong to none of the blobs.</summary>
-    /// <param name="isKnown">Whether a hash is in the store, complete or partial.</param>
-    /// <param name="remove">Whether to remove them.</param>
-    IReadOnlyList<string> FindOrphans(Func<BlobHash, bool> isKnown, bool remove);
+    /// <summary>The files of contents and outboards, and whose they are by their names; null = nobody's.</summary>
+    IReadOnlyList<(string Path, BlobHash? Hash)> ListFiles();
+
+    /// <summary>Whether a file of a blob is in use by it. Under the gate of its entry.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="hash">The blob.</param>
+    /// <param name="isPartial">Whether some of the blob is here.</param>
+    /// <param name="stored">The blob, if it is complete.</param>
+    bool Owns(string path, BlobHash hash, bool isPartial, StoredBlob? stored);
+
+    /// <summary>Removes a file that belongs to nothing.</summary>
+    void RemoveOrphan(string path);
 }
 
 /// <summary>The files of an import, which are removed when it is disposed before it is published. Has one owner.</summary>

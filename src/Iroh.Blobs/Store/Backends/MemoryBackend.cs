@@ -79,7 +79,13 @@ internal sealed class MemoryBackend : IBlobBackend
     {
     }
 
-    public IReadOnlyList<string> FindOrphans(Func<BlobHash, bool> isKnown, bool remove) => [];
+    public IReadOnlyList<(string Path, BlobHash? Hash)> ListFiles() => [];
+
+    public bool Owns(string path, BlobHash hash, bool isPartial, StoredBlob? stored) => false;
+
+    public void RemoveOrphan(string path)
+    {
+    }
 
     public void Dispose() => _files.Clear();
 

@@ -21,12 +21,39 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
         _totalBytes = entries.Sum(static entry => entry.Status.PresentBytes);
         foreach (Entry entry in entries)
             await CheckAsync(entry, cancellationToken).ConfigureAwait(false);
-        foreach (string file in store.Backend.FindOrphans(IsKnown, repair))
-            _findings.Add(new CheckFinding(StoreProblem.OrphanFile, null, $"{file} belongs to no blob", repair));
+        foreach ((string path, BlobHash? hash) in store.Backend.ListFiles())
+            await CheckFileAsync(path, hash, cancellationToken).ConfigureAwait(false);
         return new CheckReport(entries.Count, _checkedBytes, _findings);
     }
 
-    private bool IsKnown(BlobHash hash) => store.Table.TryGet(hash) is not null;
+    // Under the gate nobody is about to give the file a blob.
+    private async Task CheckFileAsync(string path, BlobHash? hash, CancellationToken cancellationToken)
+    {
+        Entry? entry = hash is { } named ? store.Table.Use(named) : null;
+        try
+        {
+            if (entry is not null)
+                await entry.Gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (!File.Exists(path)
+                    || (entry is not null && store.Backend.Owns(path, entry.Hash, entry.Presence == BlobPresence.Partial, entry.Stored)))
+                    return;
+                if (repair)
+                    store.Backend.RemoveOrphan(path);
+                _findings.Add(new CheckFinding(StoreProblem.OrphanFile, null, $"{path} belongs to no blob", repair));
+            }
+            finally
+            {
+                entry?.Gate.Release();
+            }
+        }
+        finally
+        {
+            if (entry is not null)
+                store.Table.Release(entry);
+        }
+    }
 
     private async Task CheckAsync(Entry entry, CancellationToken cancellationToken)
     {

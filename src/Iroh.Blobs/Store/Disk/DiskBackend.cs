@@ -306,17 +306,13 @@ internal sealed class DiskBackend : IBlobBackend
         }).GetAwaiter().GetResult();
     }
 
-    public IReadOnlyList<string> FindOrphans(Func<BlobHash, bool> isKnown, bool remove)
-    {
-        string[] orphans = [.. Files.ListContent().Where(file => file.Hash is not { } hash || !isKnown(hash)).Select(static file => file.Path)];
-        if (remove)
-        {
-            foreach (string orphan in orphans)
-                File.Delete(orphan);
-        }
+    public IReadOnlyList<(string Path, BlobHash? Hash)> ListFiles() => [.. Files.ListContent()];
 
-        return orphans;
-    }
+    public bool Owns(string path, BlobHash hash, bool isPartial, StoredBlob? stored) =>
+        (path == Files.Data(hash) && (isPartial || stored?.Content == ContentPlace.Owned))
+        || (path == Files.Outboard(hash) && (isPartial || stored?.Outboard == OutboardPlace.Owned));
+
+    public void RemoveOrphan(string path) => Remove(path);
 
     public void Dispose()
     {
