@@ -17,6 +17,9 @@ internal sealed class ContentDownloads : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly Dictionary<BlobHash, Wanted> _wanted = [];
     private readonly Queue<Wanted> _queue = new();
+
+    // How many contents that a document wants are on their way or wait for their turn; without those that have none.
+    private readonly Dictionary<NamespaceId, int> _busy = [];
     private readonly HashSet<Task> _running = [];
     private readonly CancellationTokenSource _stopping = new();
     private readonly IContentFetcher _fetcher;
@@ -56,7 +59,8 @@ internal sealed class ContentDownloads : IAsyncDisposable
                 _wanted[content] = wanted = new Wanted(content);
             }
 
-            wanted.Documents.Add(document);
+            if (wanted.Documents.Add(document) && wanted.Progress != Progress.NobodyHasIt)
+                CountBusy(document, 1);
             Offer(wanted, provider);
             StartSome();
         }
@@ -92,7 +96,7 @@ internal sealed class ContentDownloads : IAsyncDisposable
     internal bool IsBusy(NamespaceId document)
     {
         lock (_gate)
-            return _wanted.Values.Any(wanted => wanted.Progress != Progress.NobodyHasIt && wanted.Documents.Contains(document));
+            return _busy.ContainsKey(document);
     }
 
     /// <summary>A document wants nothing any more.</summary>
@@ -102,7 +106,11 @@ internal sealed class ContentDownloads : IAsyncDisposable
         {
             foreach (Wanted wanted in _wanted.Values.ToList())
             {
-                if (wanted.Documents.Remove(document) && wanted.Documents.Count == 0 && wanted.Progress == Progress.NobodyHasIt)
+                if (!wanted.Documents.Remove(document))
+                    continue;
+                if (wanted.Progress != Progress.NobodyHasIt)
+                    CountBusy(document, -1);
+                else if (wanted.Documents.Count == 0)
                     _wanted.Remove(wanted.Content);
             }
         }
@@ -125,6 +133,17 @@ internal sealed class ContentDownloads : IAsyncDisposable
             return;
         wanted.Progress = Progress.Queued;
         _queue.Enqueue(wanted);
+        foreach (NamespaceId document in wanted.Documents)
+            CountBusy(document, 1);
+    }
+
+    private void CountBusy(NamespaceId document, int change)
+    {
+        int count = _busy.GetValueOrDefault(document) + change;
+        if (count == 0)
+            _busy.Remove(document);
+        else
+            _busy[document] = count;
     }
 
     private void StartSome()
@@ -169,15 +188,18 @@ internal sealed class ContentDownloads : IAsyncDisposable
         lock (_gate)
         {
             documents = [.. wanted.Documents];
+            bool again = !fetched && documents.Length > 0 && wanted.HasProviders;
+            wanted.Progress = again ? Progress.Queued : Progress.NobodyHasIt;
+            if (again)
+                _queue.Enqueue(wanted);
+            else
+            {
+                foreach (NamespaceId document in documents)
+                    CountBusy(document, -1);
+            }
+
             if (fetched || documents.Length == 0)
                 _wanted.Remove(wanted.Content);
-            else if (wanted.HasProviders)
-            {
-                wanted.Progress = Progress.Queued;
-                _queue.Enqueue(wanted);
-            }
-            else
-                wanted.Progress = Progress.NobodyHasIt;
         }
 
         if (_stopping.IsCancellationRequested)

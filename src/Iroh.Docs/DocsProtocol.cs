@@ -136,10 +136,19 @@ public sealed class DocsProtocol : IProtocolHandler, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
-        Task[] background;
-        lock (_background)
-            background = [.. _background];
-        await Task.WhenAll(background).ConfigureAwait(false);
+        // One that is ending may have begun others.
+        while (true)
+        {
+            Task[] background;
+            lock (_background)
+                background = [.. _background];
+            if (background.Length == 0)
+                break;
+            await Task.WhenAll(background).ConfigureAwait(false);
+            lock (_background)
+                _background.ExceptWith(background);
+        }
+
         await _engine.DisposeAsync().ConfigureAwait(false);
         _runner.Dispose();
     }
@@ -147,9 +156,16 @@ public sealed class DocsProtocol : IProtocolHandler, IAsyncDisposable
     /// <summary>Syncs from now on, first with these peers, in the background.</summary>
     internal void StartSync(NamespaceId document, IReadOnlyList<EndpointAddress> peers)
     {
-        _engine.StartSync(document, peers);
-        foreach (EndpointAddress peer in peers)
-            RunInBackground(() => SyncUntilCompleteAsync(document, peer, _stopping.Token));
+        bool isNew = _engine.StartSync(document, peers);
+        RunInBackground(() =>
+        {
+            // First, so that the peers are asked for what is missing, too.
+            if (isNew)
+                _engine.WantMissing(document);
+            foreach (EndpointAddress peer in peers)
+                RunInBackground(() => SyncUntilCompleteAsync(document, peer, _stopping.Token));
+            return Task.CompletedTask;
+        });
     }
 
     /// <summary>Syncs once with a peer, as often as it takes where replies are cut to their limit, or where the peer is about to finish another sync.</summary>

@@ -39,7 +39,7 @@ public sealed class Document
     /// <summary>The peers that were useful, the last one first.</summary>
     public IReadOnlyList<EndpointId> UsefulPeers => _engine.Store.UsefulPeers(Id);
 
-    /// <summary>For which keys content is fetched when a peer has it. A change counts for entries that arrive after it.</summary>
+    /// <summary>For which keys content is fetched when a peer has it. A change counts for entries that arrive after it, and when syncing starts.</summary>
     public DownloadPolicy DownloadPolicy
     {
         get => _engine.Store.GetDownloadPolicy(Id);

@@ -40,12 +40,27 @@ internal sealed class DocumentEngine : IAsyncDisposable
     /// <summary>Whether the document is being kept in sync, and so answered to peers.</summary>
     internal bool IsSynced(NamespaceId document) => _synced.ContainsKey(document);
 
-    internal void StartSync(NamespaceId document, IReadOnlyList<EndpointAddress> peers)
+    /// <returns>False if the document was being synced already.</returns>
+    internal bool StartSync(NamespaceId document, IReadOnlyList<EndpointAddress> peers)
     {
         if (Store.TryGetCapability(document) is null)
             throw new DocumentMissingException(document);
-        _synced[document] = 0;
+        bool isNew = _synced.TryAdd(document, 0);
         Live?.Start(document, peers);
+        return isNew;
+    }
+
+    /// <summary>Wants the contents that are missing from before: those that were on their way when the process ended.</summary>
+    internal void WantMissing(NamespaceId document)
+    {
+        if (_downloads is null)
+            return;
+        DownloadPolicy policy = Store.GetDownloadPolicy(document);
+        foreach (SignedEntry entry in Store.Query(document, DocumentQuery.All))
+        {
+            if (policy.Wants(entry.Key.Key.Span) && StatusOf(entry.ContentHash) != ContentStatus.Complete)
+                _downloads.Want(document, entry.ContentHash, null);
+        }
     }
 
     internal async Task LeaveAsync(NamespaceId document)

@@ -123,6 +123,37 @@ public sealed class DocsProtocolTests
     }
 
     [Fact]
+    public async Task Contents_that_were_not_fetched_before_are_when_syncing_starts_again()
+    {
+        await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
+        Document hers = alice.Docs.Create();
+        await hers.SetBytesAsync(alice.Docs.DefaultAuthor, "k"u8.ToArray(), "content"u8.ToArray(), Cancel);
+        DocTicket ticket = hers.Share(allowWriting: false);
+        Document his = bob.Docs.Import(ticket.Capability);
+        his.DownloadPolicy = DownloadPolicy.Nothing;
+        await his.SyncWithAsync(ticket.Nodes[0], Cancel);
+        his.DownloadPolicy = DownloadPolicy.Everything;
+        await using IAsyncEnumerator<DocumentEvent> events = his.Subscribe(Cancel).GetAsyncEnumerator(Cancel);
+        his.StartSync(ticket.Nodes);
+        await UntilAsync<DocumentEvent.ContentReady>(events);
+        Assert.Equal("content", await bob.ReadTextAsync(BlobHash.Of("content"u8)));
+    }
+
+    [Fact]
+    public async Task An_empty_replica_takes_a_thousand_entries_in_one_message()
+    {
+        await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
+        Document hers = alice.Docs.Create();
+        for (int i = 0; i < 1000; i++)
+            hers.SetHash(alice.Docs.DefaultAuthor, [(byte)(i >> 8), (byte)i], BlobHash.Of([1]), 1);
+        Document his = bob.Docs.Import(hers.Share(allowWriting: false).Capability);
+        his.DownloadPolicy = DownloadPolicy.Nothing;
+        SyncReport report = await his.SyncWithAsync(alice.Endpoint.Address, Cancel).WaitAsync(s_patience, Cancel);
+        Assert.Equal(1000, report.Outcome.Stored);
+        Assert.Equal(State(hers), State(his));
+    }
+
+    [Fact]
     public async Task A_clock_that_is_set_back_makes_no_entry_fail_until_peers_would_refuse_it()
     {
         var time = new ManualTimeProvider();

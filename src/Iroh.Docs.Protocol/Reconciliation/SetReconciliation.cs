@@ -55,7 +55,6 @@ public sealed class SetReconciliation
     public ReconciliationStep Process(ReconciliationMessage message, EntryTimestamp now)
     {
         ArgumentNullException.ThrowIfNull(message);
-        _work = (WorkPerEntry * _replica.Count) + (WorkPerPart * message.Parts.Length) + WorkAlways;
         var reply = new ReplyBuilder(_options.ReplyBytesMax);
         var valid = new List<ReceivedEntry>();
         foreach (ItemPart part in message.Parts.OfType<ItemPart>())
@@ -67,6 +66,7 @@ public sealed class SetReconciliation
 
         // Stored before answering: what the peer's deletions remove here is not offered to it, which an iroh peer would take back.
         IReadOnlyList<ReceivedEntry> stored = valid.Count == 0 ? [] : _replica.Insert(valid);
+        _work = (WorkPerEntry * _replica.Count) + (WorkPerPart * message.Parts.Length) + WorkAlways;
         foreach (ItemPart part in message.Parts.OfType<ItemPart>())
         {
             if (!TryAnswerItem(part, reply))

@@ -17,8 +17,8 @@ internal static class SyncLimits
     /// </summary>
     internal const int RoundsMax = 256;
 
-    /// <summary>How long a peer may be silent: it may have 100,000 entries to verify before it answers.</summary>
-    internal static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(60);
+    /// <summary>How long a peer may be silent: it may have 100,000 entries to verify before it answers, half a minute's work for a quick machine.</summary>
+    internal static readonly TimeSpan SilenceMax = TimeSpan.FromMinutes(2);
 
     /// <summary>Syncs that are answered at once; others wait. Each may hold a frame in memory.</summary>
     internal const int AnsweredMax = 16;
