@@ -17,6 +17,7 @@ public sealed class IrohBlobSources : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private readonly Dictionary<EndpointId, Peer> _peers = [];
+    private readonly CancellationTokenSource _stopping = new();
     private bool _disposed;
 
     /// <summary>Sources of what <paramref name="endpoint"/> can dial.</summary>
@@ -49,6 +50,8 @@ public sealed class IrohBlobSources : IAsyncDisposable
             _peers.Clear();
         }
 
+        // Dials that are under way would otherwise be waited for.
+        await _stopping.CancelAsync().ConfigureAwait(false);
         foreach (Peer peer in peers)
             await peer.CloseAsync().ConfigureAwait(false);
     }
@@ -77,7 +80,7 @@ public sealed class IrohBlobSources : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_peers.TryGetValue(address.Id, out Peer? peer) || peer.HasEnded)
             {
-                peer = new Peer(() => _endpoint.ConnectAsync(address, BlobProvider.ApplicationProtocol));
+                peer = new Peer(() => _endpoint.ConnectAsync(address, BlobProvider.ApplicationProtocol, _stopping.Token));
                 _peers[address.Id] = peer;
             }
 
@@ -148,13 +151,9 @@ public sealed class IrohBlobSources : IAsyncDisposable
                 IrohConnection connection = await Connection.ConfigureAwait(false);
                 await connection.DisposeAsync().ConfigureAwait(false);
             }
-            catch (IOException)
+            catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
             {
-                // It never came up; whoever waited for it was told.
-            }
-            catch (ObjectDisposedException)
-            {
-                // The endpoint was closed before.
+                // It never came up, and whoever waited for it was told; or the endpoint was closed before.
             }
         }
     }

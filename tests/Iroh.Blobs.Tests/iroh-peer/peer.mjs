@@ -65,6 +65,8 @@ const ops = {
   async has({ node: name, hash }) { return { has: await node(name).blobs.has(hash) }; },
   async readBytes({ node: name, hash }) { return { data: Buffer.from(await node(name).blobs.readToBytes(hash)).toString('hex') }; },
   async writeFile({ node: name, hash, path }) { await node(name).blobs.writeToPath(hash, path); return {}; },
+  // Moves the store's own file where it can.
+  async moveOut({ node: name, hash, path }) { await node(name).blobs.export(hash, path, 'Blob', 'TryReference'); return {}; },
   async ticket({ node: name, hash, format }) {
     const status = await node(name).node.status();
     const address = { nodeId: node(name).node.endpoint().nodeId(), addresses: loopback(status.listenAddrs) };
