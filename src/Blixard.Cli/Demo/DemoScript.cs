@@ -24,6 +24,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
     public static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly DemoRaft _raft = new(cluster);
+    private readonly DemoContainer _container = new(cluster);
     private readonly DemoNat _nat = new(cluster);
 
     private delegate Task<(string Seen, JsonObject Facts)> Body(CancellationToken cancellationToken);
@@ -45,6 +46,7 @@ internal sealed class DemoScript(DemoCluster cluster, DemoReport report, string 
         && await StepAsync("Ask node two for a microVM on node three", RunVmAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("Node three fetches the image over iroh, verified", FetchAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The microVM boots; its console appears", BootAsync, cancellationToken).ConfigureAwait(false)
+        && await StepAsync("A container image becomes a microVM on another node", _container.RunAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("UDP is cut: Raft takes gRPC, then iroh again", _raft.CutAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The leader is killed; the others go on", _raft.KillLeaderAsync, cancellationToken).ConfigureAwait(false)
         && await StepAsync("The microVM stops cleanly", StopAsync, cancellationToken).ConfigureAwait(false)
