@@ -2,8 +2,10 @@ using Iroh.Base;
 using Iroh.Blobs;
 using Iroh.Blobs.Store;
 using Iroh.Cryptography;
+using Iroh.Docs.Live;
 using Iroh.Docs.Store;
 using Iroh.Docs.Sync;
+using Iroh.Gossip;
 using Iroh.Protocols;
 
 namespace Iroh.Docs;
@@ -36,8 +38,13 @@ public sealed class DocsProtocol : IProtocolHandler, IAsyncDisposable
     /// <param name="blobs">The contents of their entries.</param>
     /// <param name="fetcher">Brings contents that are not here; null if nothing is to be fetched.</param>
     /// <param name="options">Settings; null for the defaults.</param>
+    /// <param name="gossip">
+    /// Carries live updates of the documents that are being synced, to peers that <see cref="DocsOptions.Authorize"/> allows them; null for syncs on
+    /// request only. Stays the caller's and is disposed after this.
+    /// </param>
     public DocsProtocol(
-        IrohEndpoint endpoint, IDocumentStore store, IBlobStore blobs, IContentFetcher? fetcher = null, DocsOptions? options = null)
+        IrohEndpoint endpoint, IDocumentStore store, IBlobStore blobs, IContentFetcher? fetcher = null, DocsOptions? options = null,
+        GossipProtocol? gossip = null)
     {
         ArgumentNullException.ThrowIfNull(endpoint);
         ArgumentNullException.ThrowIfNull(store);
@@ -47,6 +54,8 @@ public sealed class DocsProtocol : IProtocolHandler, IAsyncDisposable
         Endpoint = endpoint;
         _engine = new DocumentEngine(store, blobs, fetcher, options);
         _runner = new SyncRunner(endpoint, _engine);
+        if (gossip is not null)
+            _engine.Live = new LiveSync(gossip, _engine, _runner.DialAsync, OperatingSystemRandomSource.Instance);
     }
 
     internal IrohEndpoint Endpoint { get; }

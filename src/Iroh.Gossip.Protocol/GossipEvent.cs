@@ -24,7 +24,7 @@ public enum GossipScope
     /// <summary>Everybody in the topic.</summary>
     Swarm,
 
-    /// <summary>Some neighbors of whoever sent it.</summary>
+    /// <summary>The neighbors of whoever sent it.</summary>
     Neighbors,
 }
 

@@ -16,6 +16,7 @@ public sealed class GossipState
     private readonly EndpointId _self;
     private readonly GossipConfiguration _configuration;
     private readonly RandomSource _random;
+    private readonly Func<TopicId, EndpointId, bool>? _admits;
     private readonly SortedDictionary<TopicId, TopicState> _topics = [];
     private readonly Queue<GossipOutput> _outputs = new();
     private PeerData? _ownData;
@@ -23,12 +24,14 @@ public sealed class GossipState
     /// <param name="self">This node.</param>
     /// <param name="configuration">Limits and timers.</param>
     /// <param name="random">Belongs to the state from now on.</param>
-    public GossipState(EndpointId self, GossipConfiguration configuration, RandomSource random)
+    /// <param name="admits">Who may take part in a topic; null for everybody. Asked for every message, also about neighbors, so that whoever may no
+    /// longer is sent away. Must be quick.</param>
+    public GossipState(EndpointId self, GossipConfiguration configuration, RandomSource random, Func<TopicId, EndpointId, bool>? admits = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         ArgumentNullException.ThrowIfNull(random);
         configuration.Validate();
-        (_self, _configuration, _random) = (self, configuration, random);
+        (_self, _configuration, _random, _admits) = (self, configuration, random, admits);
     }
 
     /// <summary>The topics that the node is in.</summary>
@@ -72,7 +75,8 @@ public sealed class GossipState
         ArgumentNullException.ThrowIfNull(peers);
         if (!_topics.TryGetValue(topic, out TopicState? state))
         {
-            state = new TopicState(now, _self, _ownData, _configuration, _random, new TopicOutbox(topic, _outputs));
+            Func<EndpointId, bool>? admits = _admits is null ? null : peer => _admits(topic, peer);
+            state = new TopicState(now, _self, _ownData, _configuration, _random, new TopicOutbox(topic, _outputs), admits);
             _topics.Add(topic, state);
         }
 
@@ -105,9 +109,12 @@ public sealed class GossipState
                 $"A gossip message has at most {_configuration.ContentLengthMax} bytes; this has {content.Length}. Send a hash and let receivers fetch the content.", nameof(content));
         }
 
-        return _topics.TryGetValue(topic, out TopicState? state)
-            ? state.Broadcast.Broadcast(now, content, scope)
-            : throw new InvalidOperationException($"Topic {topic.ToShortString()} is not joined.");
+        if (!_topics.TryGetValue(topic, out TopicState? state))
+            throw new InvalidOperationException($"Topic {topic.ToShortString()} is not joined.");
+        state.Membership.SendAwayUnwanted(now);
+        bool isNew = state.Broadcast.Broadcast(now, content, scope);
+        CloseReleased(state);
+        return isNew;
     }
 
     /// <summary>Takes a message that came on a topic's stream; one for a topic that is not joined is dropped.</summary>

@@ -14,11 +14,12 @@ internal sealed class TopicState : INeighborListener
     private readonly BroadcastState _broadcast;
 
     public TopicState(
-        TimeSpan now, EndpointId self, PeerData? ownData, GossipConfiguration configuration, RandomSource random, TopicOutbox outbox)
+        TimeSpan now, EndpointId self, PeerData? ownData, GossipConfiguration configuration, RandomSource random, TopicOutbox outbox,
+        Func<EndpointId, bool>? admits)
     {
         _outbox = outbox;
         _broadcast = new BroadcastState(configuration, outbox);
-        _membership = new MembershipState(now, self, ownData, configuration, random, outbox, this);
+        _membership = new MembershipState(now, self, ownData, configuration, random, outbox, this, admits);
     }
 
     public MembershipState Membership => _membership;
@@ -31,6 +32,13 @@ internal sealed class TopicState : INeighborListener
 
     public void OnMessage(TimeSpan now, EndpointId from, TopicMessage message)
     {
+        _membership.SendAwayUnwanted(now);
+        if (!_membership.Admits(from))
+        {
+            _membership.OnMessageFromStranger(from, isWanted: false);
+            return;
+        }
+
         if (message is not (PayloadMessage or PruneMessage or GraftMessage or AnnouncementMessage))
         {
             _membership.OnMessage(now, from, message);
@@ -39,7 +47,7 @@ internal sealed class TopicState : INeighborListener
 
         _broadcast.OnMessage(now, from, message);
         if (!_membership.IsNeighbor(from))
-            _membership.OnMessageFromStranger(from);
+            _membership.OnMessageFromStranger(from, isWanted: true);
     }
 
     public void OnTimeout(TimeSpan now)

@@ -22,6 +22,9 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
     // A connection that no topic needs is kept so long: answers may still come on it.
     private static readonly TimeSpan s_sweepInterval = TimeSpan.FromSeconds(30);
 
+    // A farewell takes a round trip; one that takes longer may be from a peer that is gone.
+    private static readonly TimeSpan s_farewellPatience = TimeSpan.FromSeconds(1);
+
     // A broadcast waits so long for neighbors that do not keep up; then they are left behind.
     private static readonly TimeSpan s_roomPatience = TimeSpan.FromSeconds(2);
 
@@ -50,7 +53,7 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
         _endpoint = endpoint;
         _options = options ?? new GossipOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.EventQueueCapacity, 1);
-        _state = new GossipState(endpoint.Id, _options.Configuration, _options.Random);
+        _state = new GossipState(endpoint.Id, _options.Configuration, _options.Random, Admits);
         _state.SetOwnData(PeerAddresses.Encode(endpoint.Address));
         _start = Time.GetTimestamp();
         _timer = Time.CreateTimer(_ => OnTimer(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -72,11 +75,15 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
     /// </summary>
     /// <param name="topic">Which topic.</param>
     /// <param name="bootstrap">Some members. None: then others come, or nobody does.</param>
+    /// <param name="admits">
+    /// Whom to talk to in the topic; null for everybody. Asked again for every message, also about neighbors: whoever may no longer is sent away with the
+    /// next one. Called on any thread; must be quick and not call gossip. Where several places ask, all must agree.
+    /// </param>
     /// <exception cref="ObjectDisposedException">Gossip has stopped.</exception>
-    public GossipTopic Join(TopicId topic, IEnumerable<EndpointId> bootstrap)
+    public GossipTopic Join(TopicId topic, IEnumerable<EndpointId> bootstrap, Func<EndpointId, bool>? admits = null)
     {
         ArgumentNullException.ThrowIfNull(bootstrap);
-        var place = new GossipTopic(this, topic, _options.EventQueueCapacity);
+        var place = new GossipTopic(this, topic, admits, _options.EventQueueCapacity);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_stopping.IsCancellationRequested, this);
@@ -178,6 +185,10 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
         place.OnLeft();
     }
 
+    /// <summary>Whether a peer may take part in a topic. Under the lock.</summary>
+    private bool Admits(TopicId topic, EndpointId peer) =>
+        !_topics.TryGetValue(topic, out List<GossipTopic>? places) || places.TrueForAll(place => place.Admits(peer));
+
     private void ThrowIfLeft(GossipTopic place) =>
         ObjectDisposedException.ThrowIf(!_topics.TryGetValue(place.Topic, out List<GossipTopic>? places) || !places.Contains(place), place);
 
@@ -265,8 +276,9 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
         _links.Add(peer, link);
         EndpointAddress address = _learned.Find(peer);
         PeerLink added = link;
+        Task before = Task.WhenAll(_running.Where(running => running.Key.Peer == peer).Select(running => running.Value));
         // Not under the lock: the task takes it itself.
-        _running.Add(link, Task.Run(() => RunAsync(added, dials ? cancellationToken => DialAsync(added, address, cancellationToken) : null)));
+        _running.Add(link, Task.Run(() => RunAsync(added, dials ? cancellationToken => DialAsync(added, address, before, cancellationToken) : null)));
         return link;
     }
 
@@ -287,8 +299,10 @@ public sealed class GossipProtocol : IProtocolHandler, IAsyncDisposable
         }
     }
 
-    private async Task DialAsync(PeerLink link, EndpointAddress address, CancellationToken cancellationToken)
+    private async Task DialAsync(PeerLink link, EndpointAddress address, Task before, CancellationToken cancellationToken)
     {
+        // A farewell on the connection before must not overtake what is said on the new one.
+        await Task.WhenAny(before, Task.Delay(s_farewellPatience, Time, cancellationToken)).ConfigureAwait(false);
         IrohConnection connection = await _endpoint.ConnectAsync(address, ApplicationProtocol, cancellationToken).ConfigureAwait(false);
         var dialled = new GossipConnection(connection, _options.Configuration.MessageSizeMax);
         link.Use(dialled);

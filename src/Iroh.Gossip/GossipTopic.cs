@@ -12,10 +12,11 @@ public sealed class GossipTopic : IAsyncDisposable
     private readonly GossipProtocol _protocol;
     private readonly TaskCompletionSource _joined = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly EventQueue _events;
+    private readonly Func<EndpointId, bool>? _admits;
 
-    internal GossipTopic(GossipProtocol protocol, TopicId topic, int eventCapacity)
+    internal GossipTopic(GossipProtocol protocol, TopicId topic, Func<EndpointId, bool>? admits, int eventCapacity)
     {
-        (_protocol, Topic) = (protocol, topic);
+        (_protocol, Topic, _admits) = (protocol, topic, admits);
         _events = new EventQueue(eventCapacity);
     }
 
@@ -41,7 +42,7 @@ public sealed class GossipTopic : IAsyncDisposable
         _protocol.BroadcastAsync(this, content, GossipScope.Swarm, cancellationToken);
 
     /// <summary>
-    /// Sends a message to those neighbors that get messages in full, and to nobody else. It may come more than once where it is sent more than once.
+    /// Sends a message to the neighbors, and to nobody else. What is sent more than once comes more than once.
     /// </summary>
     /// <inheritdoc cref="BroadcastAsync"/>
     public ValueTask BroadcastToNeighborsAsync(ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) =>
@@ -64,6 +65,8 @@ public sealed class GossipTopic : IAsyncDisposable
         _protocol.Leave(this);
         return ValueTask.CompletedTask;
     }
+
+    internal bool Admits(EndpointId peer) => _admits is null || _admits(peer);
 
     internal void OnEvent(GossipEvent gossipEvent)
     {

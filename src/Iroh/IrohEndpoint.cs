@@ -147,6 +147,9 @@ public sealed class IrohEndpoint : IAsyncDisposable
         var remote = EndpointId.FromBytes(quic.PeerPublicKey.Span);
         if (_relays is not null && _relays.Addresses.TryFind(quic.RemoteAddress, out RelayedEndpoint? relayed))
             _remotes.Add(remote, [TransportAddress.Relay(relayed.Relay)]);
+        else if (!quic.RemoteAddress.IsVirtual)
+            // Whoever dialled us from there can be dialled there, in another protocol, by its id alone.
+            _remotes.Add(remote, [TransportAddress.Ip(quic.RemoteAddress.ToIPEndPoint())]);
         var paths = new ConnectionPaths(
             quic, remote, _remotes, _relays, [.. _options.Relays.Select(relay => relay.Url)],
             limit => _dialler.LookUpAsync(remote, limit), TimeProvider.System);

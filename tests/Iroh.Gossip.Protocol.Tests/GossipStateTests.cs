@@ -164,6 +164,29 @@ public class GossipStateTests
     }
 
     [Fact]
+    public void Whoever_may_not_take_part_gets_nothing_and_is_sent_away_when_that_changes()
+    {
+        var forbidden = new HashSet<EndpointId> { Id(3) };
+        var state = new GossipState(s_self, new GossipConfiguration(), new SeededRandomSource(7), (_, peer) => !forbidden.Contains(peer));
+        state.Join(s_now, s_one, [Id(3)]);
+        Assert.Empty(Outputs(state));
+        state.OnMessage(s_now, Id(3), s_one, new JoinMessage(null));
+        Assert.Equal([new SendMessage(Id(3), s_one, new DisconnectMessage(IsAlive: false)), new ClosePeer(Id(3))], Outputs(state));
+        state.OnMessage(s_now, Id(3), s_one, Payload("from outside", 0));
+        Assert.Empty(Outputs(state));
+
+        state.OnMessage(s_now, s_peer, s_one, new JoinMessage(null));
+        state.OnMessage(s_now, s_peer, s_one, new ForwardJoinMessage(new PeerInfo(Id(3), null), 0));
+        state.OnMessage(s_now, s_peer, s_one, new ShuffleReplyMessage([new PeerInfo(Id(3), null)]));
+        Assert.DoesNotContain(Outputs(state), output => output is SendMessage send && send.Peer == Id(3));
+        forbidden.Add(s_peer);
+        Assert.True(state.Broadcast(s_now, s_one, "secret"u8.ToArray(), GossipScope.Swarm));
+        Assert.Equal(
+            [new RaiseEvent(s_one, new NeighborDown(s_peer)), new SendMessage(s_peer, s_one, new DisconnectMessage(IsAlive: false)), new ClosePeer(s_peer)],
+            Outputs(state));
+    }
+
+    [Fact]
     public void A_walk_is_never_longer_than_its_own_whatever_the_wire_says()
     {
         GossipState state = Joined(s_one);

@@ -50,6 +50,18 @@ public class IrohEndpointTests
     }
 
     [Fact]
+    public async Task Whoever_has_dialled_can_be_dialled_back_by_its_id_alone()
+    {
+        await using IrohEndpoint server = await BindAsync();
+        await using IrohEndpoint client = await BindAsync();
+        Task<IrohConnection?> accepting = server.AcceptAsync(Cancel).AsTask();
+        await using IrohConnection dialled = await client.ConnectAsync(server.Address, Protocol, Cancel);
+        await using IrohConnection accepted = (await accepting)!;
+        await using IrohConnection back = await server.ConnectAsync(client.Id, Protocol, Cancel);
+        Assert.Equal(client.Id, back.RemoteId);
+    }
+
+    [Fact]
     public async Task Dialling_itself_is_refused()
     {
         await using IrohEndpoint endpoint = await BindAsync();

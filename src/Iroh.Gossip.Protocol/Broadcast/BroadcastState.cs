@@ -53,7 +53,8 @@ internal sealed class BroadcastState
         MessageId id = MessageId.OfContent(content.Span);
         if (scope == GossipScope.Neighbors)
         {
-            foreach (Neighbor neighbor in _neighbors.Where(neighbor => neighbor.IsEager))
+            // DEVIATES: iroh-gossip sends to eager neighbors only, of which there may be none where many have sent at once.
+            foreach (Neighbor neighbor in _neighbors)
                 _outbox.Send(neighbor.Id, new PayloadMessage(id, content, null));
             return true;
         }

@@ -39,6 +39,7 @@ internal sealed class MembershipState
     private readonly RandomSource _random;
     private readonly TopicOutbox _outbox;
     private readonly INeighborListener _listener;
+    private readonly Func<EndpointId, bool>? _admits;
     private readonly PeerDirectory _directory;
     private readonly PeerSet _active;
     private readonly PeerSet _passive;
@@ -55,8 +56,9 @@ internal sealed class MembershipState
 
     public MembershipState(
         TimeSpan now, EndpointId self, PeerData? ownData, GossipConfiguration configuration, RandomSource random, TopicOutbox outbox,
-        INeighborListener listener)
+        INeighborListener listener, Func<EndpointId, bool>? admits)
     {
+        _admits = admits;
         (_self, _ownData, _configuration, _random, _outbox, _listener) = (self, ownData, configuration, random, outbox, listener);
         _active = new PeerSet(configuration.ActiveViewCapacity);
         _passive = new PeerSet(configuration.PassiveViewCapacity);
@@ -84,6 +86,26 @@ internal sealed class MembershipState
     /// <summary>Whether a peer is a neighbor.</summary>
     public bool IsNeighbor(EndpointId peer) => _active.Contains(peer);
 
+    /// <summary>Whether a peer may take part.</summary>
+    public bool Admits(EndpointId peer) => _admits is null || _admits(peer);
+
+    /// <summary>Ends what there is with neighbors that may no longer take part.</summary>
+    public void SendAwayUnwanted(TimeSpan now)
+    {
+        if (_admits is null || _active.All.All(_admits))
+            return;
+        foreach (EndpointId peer in _active.All.Where(peer => !_admits(peer)).ToArray())
+        {
+            RemoveActive(peer);
+            _requests.Remove(peer);
+            // Without others to turn to: it is not to find its way in again.
+            _outbox.Send(peer, new DisconnectMessage(IsAlive: false));
+            _outbox.Release(peer);
+        }
+
+        Fill(now);
+    }
+
     /// <summary>What this peer says about itself from now on.</summary>
     public void SetOwnData(PeerData? data) => _ownData = data;
 
@@ -92,7 +114,7 @@ internal sealed class MembershipState
     {
         foreach (EndpointId peer in peers)
         {
-            if (peer == _self)
+            if (peer == _self || !Admits(peer))
                 continue;
             _contacts.Add(peer);
             SendJoin(now, peer);
@@ -151,13 +173,13 @@ internal sealed class MembershipState
     }
 
     /// <summary>
-    /// A peer that is no neighbor takes this one for its own: it is told that it is not, so that views become symmetric again.
+    /// A peer that is no neighbor takes this one for its own, or may not take part: it is told so, once in a while. Views become symmetric again.
     /// </summary>
-    public void OnMessageFromStranger(EndpointId from)
+    public void OnMessageFromStranger(EndpointId from, bool isWanted)
     {
         if (from == _self || Needs(from) || !_told.Add(from))
             return;
-        _outbox.Send(from, new DisconnectMessage(IsAlive: true));
+        _outbox.Send(from, new DisconnectMessage(isWanted));
         _outbox.Release(from);
     }
 
@@ -216,7 +238,7 @@ internal sealed class MembershipState
     private void OnForwardJoin(TimeSpan now, EndpointId from, ForwardJoinMessage message)
     {
         EndpointId joining = message.Peer.Id;
-        if (joining == _self)
+        if (joining == _self || !Admits(joining))
             return;
         // Walks do not become longer than our own, whatever the wire says.
         int walk = Math.Min(message.TimeToLive, _configuration.ActiveRandomWalk);
@@ -279,7 +301,7 @@ internal sealed class MembershipState
         if (walk == 0 || _active.Count <= 1)
         {
             AddPassive(message.Nodes);
-            if (message.Origin != _self)
+            if (message.Origin != _self && Admits(message.Origin))
             {
                 SendShuffleReply(message.Origin, message.Nodes.Length);
                 if (message.Origin != from && !Needs(message.Origin))
@@ -306,7 +328,7 @@ internal sealed class MembershipState
             int ownLength = EndpointId.Length + 3 + (_ownData?.Length ?? 0);
             ImmutableArray<PeerInfo> nodes = [.. _directory.Describe(told, ListLengthMax - ownLength), new PeerInfo(_self, _ownData)];
             _outbox.Send(target, new ShuffleMessage(_self, nodes, _configuration.ShuffleRandomWalk));
-            if (_lost.Next() is { } lost && !_active.Contains(lost))
+            if (_lost.Next() is { } lost && !_active.Contains(lost) && Admits(lost))
                 SendNeighbor(now, lost, NeighborPriority.High);
         }
 
@@ -321,7 +343,7 @@ internal sealed class MembershipState
             return;
         foreach (EndpointId peer in _contacts.Sample(_random, RejoinsAtOnce))
             SendJoin(now, peer);
-        if (_lost.Next() is { } lost)
+        if (_lost.Next() is { } lost && Admits(lost))
             SendNeighbor(now, lost, NeighborPriority.High);
         _rejoinDelay = TimeSpan.FromTicks(Math.Min(_rejoinDelay.Ticks * 2, _configuration.ShuffleInterval.Ticks));
         WatchIsolation(now);
@@ -340,7 +362,7 @@ internal sealed class MembershipState
             bool isUrgent = _active.Count == 0 && _requests.Count == 0;
             if (!isUrgent && _refused.Count >= RefusalsMax)
                 break;
-            if (_passive.Pick(_random, peer => peer != except && !_requests.Contains(peer) && (isUrgent || !_refused.Contains(peer))) is not { } peer)
+            if (_passive.Pick(_random, peer => peer != except && !_requests.Contains(peer) && (isUrgent || !_refused.Contains(peer)) && Admits(peer)) is not { } peer)
                 break;
             SendNeighbor(now, peer, isUrgent ? NeighborPriority.High : NeighborPriority.Low);
         }
@@ -385,7 +407,7 @@ internal sealed class MembershipState
     {
         foreach (PeerInfo peer in peers)
         {
-            if (peer.Id == _self)
+            if (peer.Id == _self || !Admits(peer.Id))
                 continue;
             AddPassive(peer.Id);
             _directory.Learn(peer.Id, peer.Data);
@@ -405,7 +427,7 @@ internal sealed class MembershipState
 
     private void SendJoin(TimeSpan now, EndpointId peer)
     {
-        if (!_active.Contains(peer) && _joins.Add(peer, now + _configuration.NeighborTimeout))
+        if (!_active.Contains(peer) && Admits(peer) && _joins.Add(peer, now + _configuration.NeighborTimeout))
             _outbox.Send(peer, new JoinMessage(_ownData));
     }
 

@@ -153,19 +153,21 @@ internal sealed class PeerLink
         }
     }
 
-    /// <summary>Dials, unless the peer is sooner.</summary>
+    /// <summary>
+    /// Dials, and waits for that or for the peer, who may be sooner. Its connection is used then, but the dial goes on: where both ends gave theirs
+    /// up for the other's, none would be left.
+    /// </summary>
     private async Task DialAsync(Func<CancellationToken, Task> dial)
     {
-        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token, SwitchToken());
-        try
-        {
-            if (!HasConnection())
-                await dial(giveUp.Token).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is IrohConnectException or OperationCanceledException && HasConnection())
-        {
-            // The peer has dialled meanwhile.
-        }
+        var accepted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using CancellationTokenRegistration registration = SwitchToken().Register(() => accepted.TrySetResult());
+        Task dialling = dial(_stopping.Token);
+        await Task.WhenAny(dialling, accepted.Task).ConfigureAwait(false);
+        if (!HasConnection())
+            await dialling.ConfigureAwait(false);
+        else
+            _ = dialling.ContinueWith(
+                failed => _ = failed.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
     private async Task SendAllAsync()
