@@ -11,6 +11,9 @@ public static class NodeDefaults
     /// <summary>The most memory that a node offers in MiB: 64 TiB (common.proto, NodeCapacity).</summary>
     public const long MemoryMibMax = 64L << 20;
 
+    /// <summary>The least that images may be allowed to take, 16 MiB: with less no kernel fits.</summary>
+    public const long ImageQuotaBytesMin = 16L << 20;
+
     /// <summary><c>/var/lib/blixard</c> for root, else <c>blixard</c> in the XDG state directory (XDG base directory
     /// specification: <c>$XDG_STATE_HOME</c>, or <c>~/.local/state</c>).</summary>
     public static string DataDirectory()

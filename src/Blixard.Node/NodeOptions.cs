@@ -64,6 +64,10 @@ public sealed record NodeOptions
     /// that may move are started elsewhere. Default: 6 s, so that a loss is told within 10 s.</summary>
     public TimeSpan NodeTtl { get; init; } = LeaseTimes.TimeToLiveDefault;
 
+    /// <summary>Bytes that the contents of images may take on this node, at least <see cref="NodeDefaults.ImageQuotaBytesMin"/>. Null, the
+    /// default: what the disk has.</summary>
+    public long? ImageQuotaBytes { get; init; }
+
     /// <summary>The QEMU program: a path, or a name that is looked up in PATH.</summary>
     public string QemuProgram { get; init; } = "qemu-system-x86_64";
 
@@ -91,6 +95,8 @@ public sealed record NodeOptions
             return $"The node offers {Vcpus} virtual CPUs; 0 to {NodeDefaults.VcpusMax} are possible.";
         if (MemoryMib is < 0 or > NodeDefaults.MemoryMibMax)
             return $"The node offers {MemoryMib} MiB of memory; 0 to {NodeDefaults.MemoryMibMax} are possible.";
+        if (ImageQuotaBytes < NodeDefaults.ImageQuotaBytesMin)
+            return $"The images of the node may take {ImageQuotaBytes} bytes; at least {NodeDefaults.ImageQuotaBytesMin} are needed.";
         if (NodeTtl < LeaseTimes.TimeToLiveMin || NodeTtl > LeaseTimes.TimeToLiveMax || NodeTtl.Ticks % TimeSpan.TicksPerSecond != 0)
             return $"A node's lease lives for {LeaseTimes.TimeToLiveMin.TotalSeconds} to {LeaseTimes.TimeToLiveMax.TotalSeconds} whole seconds, not {NodeTtl.TotalSeconds}.";
         return LabelRules.Check(Labels);

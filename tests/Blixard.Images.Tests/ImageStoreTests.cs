@@ -1,14 +1,28 @@
-using Blixard.Images.Blobs;
 using Blixard.Images.Manifests;
 using Blixard.Images.Tests.Support;
+using Iroh.Blobs;
+using Iroh.Blobs.Store;
 
 namespace Blixard.Images.Tests;
 
-public sealed class ImageStoreTests : IDisposable
+public sealed class ImageStoreTests : IAsyncLifetime
 {
-    private readonly TestDirectory _directory = new();
+    private const int DiskLength = (1 << 20) + 1;
 
-    public void Dispose() => _directory.Dispose();
+    private readonly TestDirectory _directory = new();
+    private DiskBlobStore _blobs = null!;
+
+    public ValueTask InitializeAsync()
+    {
+        _blobs = DiskBlobStore.Open(_directory.Store());
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _blobs.DisposeAsync();
+        _directory.Dispose();
+    }
 
     private ImageFiles Files(string name = "demo", ulong seed = 1) => new()
     {
@@ -16,12 +30,22 @@ public sealed class ImageStoreTests : IDisposable
         Architecture = "x86_64",
         KernelArguments = "console=ttyS0",
         Labels = new Dictionary<string, string> { ["os"] = "linux" },
-        KernelPath = _directory.Write("vmlinuz", TestDirectory.Content(seed, 5000)),
+        KernelPath = _directory.Write("vmlinuz", TestDirectory.Content(seed, 50_000)),
         InitramfsPath = _directory.Write("initramfs", TestDirectory.Content(100, 3000)),
-        DiskPaths = [_directory.Write("root.raw", TestDirectory.Content(200, ChunkGroups.GroupLength + 1))],
+        DiskPaths = [_directory.Write("root.raw", TestDirectory.Content(200, DiskLength))],
     };
 
-    private ImageStore Open() => ImageStore.Open(_directory.Store(), TimeProvider.System);
+    private Task<ImageStore> OpenAsync() => ImageStore.OpenAsync(_blobs, _directory.Store("files"), TimeProvider.System);
+
+    private async Task<ImageStore> ReopenAsync()
+    {
+        await _blobs.DisposeAsync();
+        _blobs = DiskBlobStore.Open(_directory.Store());
+        return await OpenAsync();
+    }
+
+    private static async Task<LocalImage> LocalAsync(ImageStore store, ImageManifest image) =>
+        Assert.IsType<LocalImage>(await store.TryGetLocalAsync(image.Hash, default));
 
     [Fact]
     public async Task An_image_is_packed_found_and_given_to_a_vm_as_paths()
@@ -29,13 +53,13 @@ public sealed class ImageStoreTests : IDisposable
         var told = new List<ImageProgress>();
         ImageFiles files = Files();
 
-        ImageManifest added = await Open().AddAsync(files, new Listener(told.Add), default);
-        ImageStore store = Open();
+        ImageManifest added = await (await OpenAsync()).AddAsync(files, new Listener(told.Add), default);
+        ImageStore store = await ReopenAsync();
 
-        Assert.True(store.TryGetLocal(added.Hash, out LocalImage? local));
-        Assert.Equal(File.ReadAllBytes(files.KernelPath), File.ReadAllBytes(local.KernelPath));
-        Assert.Equal(File.ReadAllBytes(files.InitramfsPath!), File.ReadAllBytes(local.InitramfsPath!));
-        Assert.Equal(File.ReadAllBytes(files.DiskPaths[0]), File.ReadAllBytes(Assert.Single(local.DiskPaths)));
+        LocalImage local = await LocalAsync(store, added);
+        Assert.Equal(await File.ReadAllBytesAsync(files.KernelPath), await File.ReadAllBytesAsync(local.KernelPath));
+        Assert.Equal(await File.ReadAllBytesAsync(files.InitramfsPath!), await File.ReadAllBytesAsync(local.InitramfsPath!));
+        Assert.Equal(await File.ReadAllBytesAsync(files.DiskPaths[0]), await File.ReadAllBytesAsync(Assert.Single(local.DiskPaths)));
         Assert.Equal("console=ttyS0", local.Manifest.KernelArguments);
         Assert.Equal(["vmlinuz", "initramfs", "root.raw"], local.Manifest.Parts.Select(part => part.FileName));
         Assert.Equal(added.TotalSize, told[^1].DoneBytes);
@@ -46,63 +70,98 @@ public sealed class ImageStoreTests : IDisposable
             Assert.True(store.TryFind(reference, out ImageManifest? found));
             Assert.Equal(added.Hash, found.Hash);
         }
+
         Assert.Empty(await store.VerifyAsync(added.Hash, default));
+    }
+
+    [Fact]
+    public async Task An_image_is_a_collection_that_others_can_fetch()
+    {
+        ImageStore store = await OpenAsync();
+        ImageManifest image = await store.AddAsync(Files(), null, default);
+
+        HashAndFormat content = Assert.Single(_blobs.ListTags("image/")).Content;
+
+        Assert.Equal(ImageCollection.Of(image).Content, content);
+        using IBlobContent sequence = Assert.IsType<IBlobContent>(_blobs.TryOpen(content.Hash), exactMatch: false);
+        byte[] bytes = new byte[sequence.Size];
+        await sequence.OpenStream().ReadExactlyAsync(bytes);
+        Assert.Equal(
+            image.Parts.Select(part => part.Hash).Prepend(image.Hash), bytes.Chunk(BlobHash.Length).Skip(1).Select(hash => new BlobHash(hash)));
     }
 
     [Fact]
     public async Task Removing_an_image_takes_what_no_other_image_holds()
     {
-        ImageStore store = Open();
+        ImageStore store = await OpenAsync();
         ImageManifest one = await store.AddAsync(Files("one", 1), null, default);
         ImageManifest two = await store.AddAsync(Files("two", 2), null, default);
-        Assert.Equal(6, store.Blobs.Blobs.Count);
 
         using (store.Pin(one.Hash))
         {
-            Assert.Throws<ImageInUseException>(() => store.Remove(one.Hash));
-            Assert.True(store.TryGetLocal(one.Hash, out _));
+            await Assert.ThrowsAsync<ImageInUseException>(() => store.RemoveAsync(one.Hash, default));
+            await LocalAsync(store, one);
         }
-        Assert.True(store.Remove(one.Hash));
-        Assert.False(store.Remove(one.Hash));
+
+        Assert.True(await store.RemoveAsync(one.Hash, default));
+        Assert.False(await store.RemoveAsync(one.Hash, default));
 
         Assert.Equal([two.Hash], store.Images.Select(image => image.Hash));
-        Assert.Equal(two.Parts.Select(part => part.Hash).Append(two.Hash).Order(), store.Blobs.Blobs);
-        Assert.True(Open().TryGetLocal(two.Hash, out _));
-        Assert.False(Open().TryGet(one.Hash, out _));
-        Assert.True(store.Remove(two.Hash));
-        Assert.Empty(store.Blobs.Blobs);
+        Assert.Equal(BlobPresence.Absent, _blobs.GetStatus(one.Parts[0].Hash).Presence);
+        Assert.Equal(BlobPresence.Absent, _blobs.GetStatus(one.Hash).Presence);
+        store = await ReopenAsync();
+        await LocalAsync(store, two);
+        Assert.False(store.TryGet(one.Hash, out _));
+        Assert.True(await store.RemoveAsync(two.Hash, default));
+        Assert.Empty(_blobs.List());
+        Assert.Equal(0, _blobs.UsedBytes);
     }
 
     [Fact]
     public async Task Damaged_content_is_named_and_the_image_counts_as_not_here()
     {
-        ImageStore store = Open();
+        ImageStore store = await OpenAsync();
         ImageManifest image = await store.AddAsync(Files(), null, default);
-        Assert.True(store.TryGetLocal(image.Hash, out LocalImage? local));
-        byte[] content = File.ReadAllBytes(local.DiskPaths[0]);
+        LocalImage local = await LocalAsync(store, image);
+        byte[] content = await File.ReadAllBytesAsync(local.DiskPaths[0]);
         content[^1] ^= 1;
         File.SetUnixFileMode(local.DiskPaths[0], UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.WriteAllBytes(local.DiskPaths[0], content);
+        await File.WriteAllBytesAsync(local.DiskPaths[0], content);
 
         Assert.Equal(["root.raw"], await store.VerifyAsync(image.Hash, default));
-        Assert.False(store.TryGetLocal(image.Hash, out _));
+        Assert.Null(await store.TryGetLocalAsync(image.Hash, default));
         Assert.Equal(["root.raw"], await store.VerifyAsync(image.Hash, default));
     }
 
     [Fact]
-    public async Task An_image_whose_manifest_is_lost_is_gone_after_opening()
+    public async Task A_small_file_that_somebody_removed_is_made_again()
     {
-        ImageStore store = Open();
+        ImageStore store = await OpenAsync();
         ImageManifest image = await store.AddAsync(Files(), null, default);
-        store.Blobs.Discard(image.Hash);
+        File.Delete((await LocalAsync(store, image)).InitramfsPath!);
 
-        Assert.Empty(Open().Images);
+        Assert.Equal(TestDirectory.Content(100, 3000), await File.ReadAllBytesAsync((await LocalAsync(store, image)).InitramfsPath!));
+    }
+
+    [Fact]
+    public async Task A_tag_that_names_no_manifest_is_no_image_after_opening()
+    {
+        ImageStore store = await OpenAsync();
+        ImageManifest image = await store.AddAsync(Files(), null, default);
+        using (TempTag other = await _blobs.AddBytesAsync("no manifest"u8.ToArray()))
+            _blobs.SetTag($"image/{other.Hash}", other.Content);
+        _blobs.SetTag("image/what", ImageCollection.Of(image).Content);
+
+        store = await ReopenAsync();
+
+        Assert.Equal([image.Hash], store.Images.Select(known => known.Hash));
+        Assert.Single(_blobs.ListTags("image/"));
     }
 
     [Fact]
     public async Task Bad_texts_are_refused_before_anything_is_copied()
     {
-        ImageStore store = Open();
+        ImageStore store = await OpenAsync();
 
         InvalidManifestException e = await Assert.ThrowsAsync<InvalidManifestException>(
             () => store.AddAsync(Files() with { Name = "No" }, null, default));
@@ -110,17 +169,17 @@ public sealed class ImageStoreTests : IDisposable
         await Assert.ThrowsAsync<InvalidManifestException>(() => store.AddAsync(Files() with { Tag = "" }, null, default));
         await Assert.ThrowsAsync<InvalidManifestException>(() => store.AddAsync(Files() with { Architecture = "vax" }, null, default));
         await Assert.ThrowsAnyAsync<IOException>(() => store.AddAsync(Files() with { KernelPath = "/nowhere/at/all" }, null, default));
-        Assert.Empty(store.Blobs.Blobs);
+        Assert.Empty(_blobs.List());
     }
 
     [Fact]
     public async Task Files_with_one_name_are_told_apart()
     {
         string again = Path.Combine(Directory.CreateDirectory(Path.Combine(_directory.Root, "sub")).FullName, "root.raw");
-        File.WriteAllText(again, "another");
+        await File.WriteAllTextAsync(again, "another");
         ImageFiles files = Files();
 
-        ImageManifest image = await Open().AddAsync(files with { DiskPaths = [files.DiskPaths[0], again, again] }, null, default);
+        ImageManifest image = await (await OpenAsync()).AddAsync(files with { DiskPaths = [files.DiskPaths[0], again, again] }, null, default);
 
         Assert.Equal(["vmlinuz", "initramfs", "root.raw", "1-root.raw", "2-root.raw"], image.Parts.Select(part => part.FileName));
     }

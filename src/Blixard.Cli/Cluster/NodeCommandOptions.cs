@@ -37,6 +37,11 @@ internal sealed class NodeCommandOptions
         HelpName = "SECONDS",
     };
 
+    private readonly Option<string?> _imageQuota = new("--image-quota")
+    {
+        Description = "What images may take on this node's disk, such as 10G or 500M. Default: what the disk has.", HelpName = "BYTES",
+    };
+
     private readonly Option<string[]> _labels = new("--label") { Description = "A label for placement.", HelpName = "KEY=VALUE" };
 
     private readonly Option<string?> _etcd = new("--etcd")
@@ -50,7 +55,7 @@ internal sealed class NodeCommandOptions
     public void AddTo(Command command)
     {
         command.Options.Add(LocalNode.DataDirectoryOption);
-        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _etcd, _verbose })
+        foreach (Option option in new Option[] { _name, _bind, _grpc, _http, _otlp, _noP2p, _cpus, _memory, _labels, _nodeTtl, _imageQuota, _etcd, _verbose })
             command.Options.Add(option);
         _relays.AddTo(command);
         _lookups.AddTo(command);
@@ -91,6 +96,8 @@ internal sealed class NodeCommandOptions
             options = options with { MemoryMib = memory };
         if (result.GetValue(_nodeTtl) is { } timeToLive)
             options = options with { NodeTtl = TimeSpan.FromSeconds(timeToLive) };
+        if (result.GetValue(_imageQuota) is { } quota)
+            options = options with { ImageQuotaBytes = ParseBytes("--image-quota", quota) };
         if (result.GetValue(_labels) is { Length: > 0 } labels)
             options = options with { Labels = labels.Select(ParseLabel).ToDictionary() };
         if (result.GetValue(_etcd) is { } etcd)
@@ -101,6 +108,18 @@ internal sealed class NodeCommandOptions
     private static IPEndPoint ParseAddress(string option, string text) => IPEndPoint.TryParse(text, out IPEndPoint? address)
         ? address
         : throw new CommandException(ExitCode.Usage, $"{option} takes IP:PORT, such as 0.0.0.0:7000; '{text}' is not one.");
+
+    private static long ParseBytes(string option, string text)
+    {
+        try
+        {
+            return ByteCount.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new CommandException(ExitCode.Usage, $"{option}: {e.Message}");
+        }
+    }
 
     private static KeyValuePair<string, string> ParseLabel(string text) => text.Split('=', 2) is [{ Length: > 0 } key, var value]
         ? KeyValuePair.Create(key, value)

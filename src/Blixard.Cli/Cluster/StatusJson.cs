@@ -24,7 +24,7 @@ internal static class StatusJson
         ["self"] = status.Self,
         ["nodes"] = new JsonArray([.. status.Nodes.Select(Node)]),
         ["vms"] = new JsonArray([.. status.Vms.Select(VmJson.Create)]),
-        ["images"] = new JsonArray([.. status.Images.Select(ImageJson.Create)]),
+        ["images"] = new JsonArray([.. status.Images.Select(image => ImageJson.Create(image))]),
     };
 
     private static JsonObject Node(NodeStatus node) => new()

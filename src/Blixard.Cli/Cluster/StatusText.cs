@@ -39,7 +39,7 @@ internal static class StatusText
         if (status.Vms.Count > 0)
             parts.Add(VmText.Table(status.Vms));
         if (status.Images.Count > 0)
-            parts.Add(ImageText.Table(status.Images));
+            parts.Add(ImageText.Table(status.Images, status.Self));
         return string.Join("\n\n", parts);
     }
 

@@ -16,7 +16,8 @@ internal static class ImageAddCommand
         var initramfs = new Option<string?>("--initramfs") { Description = "The initial RAM file system.", HelpName = "FILE" };
         var disks = new Option<string[]>("--disk") { Description = "A disk, attached in the order given.", HelpName = "FILE" };
         var kernelArguments = new Option<string?>("--kernel-args") { Description = "The kernel command line of VMs of this image.", HelpName = "TEXT" };
-        var command = new Command("add", "Pack a kernel, an initramfs and disks into an image.") { name, kernel, initramfs, disks, kernelArguments };
+        var copies = new Option<uint>("--copies") { Description = "On how many nodes it should be. Default: wherever it is needed.", HelpName = "N" };
+        var command = new Command("add", "Pack a kernel, an initramfs and disks into an image.") { name, kernel, initramfs, disks, kernelArguments, copies };
         LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
         {
             string reference = result.GetRequiredValue(name);
@@ -29,6 +30,7 @@ internal static class ImageAddCommand
                 InitramfsPath = result.GetValue(initramfs) is { } path ? Path.GetFullPath(path) : "",
                 DiskPaths = { (result.GetValue(disks) ?? []).Select(Path.GetFullPath) },
                 KernelArgs = result.GetValue(kernelArguments) ?? "",
+                Copies = result.GetValue(copies),
             };
             ImageRecord image = await ImageCommand.FollowAsync(caller.StreamAsync(ImageMethods.Add, request, null, cancellationToken)).ConfigureAwait(false);
             output.Write(ImageJson.Create(image), $"{image.Name}:{image.Tag}  {HumanText.Bytes(image.SizeBytes)}  {Convert.ToHexStringLower(image.Hash.Span)}");

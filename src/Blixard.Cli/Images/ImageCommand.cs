@@ -17,22 +17,20 @@ internal static class ImageCommand
         ImagePullCommand.Create(),
         CreateList(),
         CreateInspect(),
+        CreateVerify(),
         CreateRemove(),
     };
 
-    /// <summary>Shows how far the work is on stderr: a bar on a terminal, elsewhere a line for each tenth; returns the image.</summary>
+    /// <summary>Shows how far the work is on stderr: bars on a terminal, one for each source beside that of the whole; elsewhere a line for
+    /// each tenth. Returns the image.</summary>
     public static async Task<ImageRecord> FollowAsync(IAsyncEnumerable<ImageProgress> steps)
     {
         ImageRecord? image = null;
-        await using var bar = new ProgressLine(Console.Error, isTerminal: !Console.IsErrorRedirected);
+        using var bars = new ImageProgressBars(Console.Error, isTerminal: !Console.IsErrorRedirected);
         await foreach (ImageProgress progress in steps.ConfigureAwait(false))
         {
             image = progress.Image ?? image;
-            // The last answer carries the image; all parts were shown before.
-            if (progress.Part.Length == 0)
-                continue;
-            string source = progress.Source.Length > 0 ? $" from {progress.Source}" : "";
-            bar.Show($"{progress.Part}{source}", progress.DoneBytes, progress.TotalBytes, progress.BytesPerSecond);
+            bars.Show(progress);
         }
 
         return image ?? throw new CommandException(ExitCode.Failed, "The node ended without naming the image.");
@@ -45,8 +43,10 @@ internal static class ImageCommand
         {
             ListImagesResponse list =
                 await caller.CallAsync(ImageMethods.List, new ListImagesRequest(), null, cancellationToken).ConfigureAwait(false);
+            string note = list.StaleReason.Length > 0 ? $"\n\nThis may be old: {list.StaleReason}" : "";
             output.WriteList(
-                list.Images.Select(ImageJson.Create), list.Images.Count > 0 ? ImageText.Table(list.Images) : "no images; 'blixard image add' packs one");
+                list.Images.Select(image => ImageJson.Create(image, list.Node)),
+                (list.Images.Count > 0 ? ImageText.Table(list.Images, list.Node) : "no images; 'blixard image add' packs one") + note);
             return ExitCode.Done;
         });
         return command;
@@ -63,11 +63,32 @@ internal static class ImageCommand
             ImageRecord image = response.Image;
             output.Write(
                 ImageJson.Create(image),
-                ImageText.Table([image]) + "\n\n" + TextTable.Render(
+                ImageText.Table([image], "") + "\n\n" + TextTable.Render(
                     ["PART", "NAME", "SIZE", "HASH"],
                     image.Parts.Select(part => (string[])
                         [Cluster.StatusText.Name(part.Kind), part.Name, HumanText.Bytes(part.SizeBytes), Convert.ToHexStringLower(part.Hash.Span)])));
             return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command CreateVerify()
+    {
+        var reference = new Argument<string>("image") { Description = "NAME, NAME:TAG or the hash." };
+        var command = new Command("verify", "Read an image on this node's disk and check it against its hashes.") { reference };
+        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        {
+            VerifyImageResponse response = await caller.CallAsync(
+                ImageMethods.Verify, new VerifyImageRequest { Reference = result.GetRequiredValue(reference) }, null, cancellationToken).ConfigureAwait(false);
+            ImageRecord image = response.Image;
+            JsonObject json = ImageJson.Create(image);
+            json["damaged"] = new JsonArray([.. response.Damaged.Select(part => JsonValue.Create(part))]);
+            output.Write(
+                json,
+                response.Damaged.Count == 0
+                    ? $"{image.Name}:{image.Tag} is sound: {HumanText.Bytes(image.SizeBytes)} read"
+                    : $"{image.Name}:{image.Tag} is damaged here: {string.Join(", ", response.Damaged)}. 'blixard image pull {image.Name}:{image.Tag}' fetches what is wrong again.");
+            return response.Damaged.Count == 0 ? ExitCode.Done : ExitCode.Failed;
         });
         return command;
     }

@@ -8,7 +8,17 @@ namespace Blixard.Cli.Images;
 /// <summary>An image as JSON.</summary>
 internal static class ImageJson
 {
-    public static JsonObject Create(ImageRecord image) => new()
+    /// <param name="image">The image.</param>
+    /// <param name="here">The name of the node that was asked; null if it does not matter.</param>
+    public static JsonObject Create(ImageRecord image, string? here = null)
+    {
+        JsonObject json = ToJson(image);
+        if (here is not null)
+            json["here"] = image.Nodes.Contains(here);
+        return json;
+    }
+
+    private static JsonObject ToJson(ImageRecord image) => new()
     {
         ["name"] = image.Name,
         ["tag"] = image.Tag,
@@ -21,6 +31,7 @@ internal static class ImageJson
         ["kernelArgs"] = image.KernelArgs,
         ["addedBy"] = image.AddedBy,
         ["nodes"] = new JsonArray([.. image.Nodes.Select(node => JsonValue.Create(node))]),
+        ["copies"] = image.Copies,
         ["createdAt"] = VmJson.Time(image.CreatedAt),
         ["parts"] = new JsonArray([.. image.Parts.Select(part => new JsonObject
         {

@@ -6,14 +6,18 @@ namespace Blixard.Cli.Images;
 /// <summary>Images as text.</summary>
 internal static class ImageText
 {
-    public static string Table(IEnumerable<ImageRecord> images) => TextTable.Render(
-        ["IMAGE", "SIZE", "ARCHITECTURE", "NODES", "HASH"],
+    /// <summary>A line for each image.</summary>
+    /// <param name="images">The images.</param>
+    /// <param name="here">The name of the node that was asked; empty if it does not matter.</param>
+    public static string Table(IEnumerable<ImageRecord> images, string here) => TextTable.Render(
+        ["IMAGE", "SIZE", "ARCHITECTURE", "COPIES", "NODES", "HASH"],
         images.Select(image => (string[])
         [
             $"{image.Name}:{image.Tag}",
             HumanText.Bytes(image.SizeBytes),
             image.Architecture,
-            string.Join(", ", image.Nodes),
+            image.Copies > 0 ? $"{image.Nodes.Count} of {image.Copies}" : $"{image.Nodes.Count}",
+            string.Join(", ", image.Nodes.Select(node => node == here ? $"{node} (here)" : node)),
             Convert.ToHexStringLower(image.Hash.Span)[..16],
         ]));
 }

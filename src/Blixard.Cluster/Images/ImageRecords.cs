@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Blixard.Cluster.Store;
 using Blixard.V1;
 using Google.Protobuf;
@@ -58,11 +59,20 @@ public sealed class ImageRecords
             StoreEntry? before = await _store.GetAsync(Prefix + reference, cancellationToken).ConfigureAwait(false);
             if (before is not null && TryRead(before) is { } known && known.Hash != record.Hash)
                 throw new RecordException(RecordFailure.AlreadyExists, $"The image {reference} exists with other content. Choose another tag, or remove it first.");
+            if (before is not null && TryRead(before) is { } same)
+            {
+                // What it was first added with stays; the wish is the last one's.
+                (uint copies, stored) = (record.Copies, same);
+                stored.Copies = copies > 0 ? copies : same.Copies;
+            }
+
             StoreTransaction transaction = before is null
                 ? new(
                     [new StoreComparison.Absent(Prefix + reference)],
                     [new StoreOperation.Put(Prefix + reference, stored.ToByteArray()), PutHolder(reference, node, record.Hash)])
-                : new([new StoreComparison.ModRevision(before.Key, before.ModRevision)], [PutHolder(reference, node, record.Hash)]);
+                : new(
+                    [new StoreComparison.ModRevision(before.Key, before.ModRevision)],
+                    [new StoreOperation.Put(Prefix + reference, stored.ToByteArray()), PutHolder(reference, node, record.Hash)]);
             if ((await _store.TransactAsync(transaction, cancellationToken).ConfigureAwait(false)).Succeeded)
                 return await GetAsync(reference, cancellationToken).ConfigureAwait(false);
         }
@@ -89,6 +99,27 @@ public sealed class ImageRecords
     /// <summary>All images as the nearest replica of the store has them, which may be stale.</summary>
     public async Task<IReadOnlyList<ImageRecord>> ListReplicaAsync(CancellationToken cancellationToken = default) =>
         Join((await _store.Replica.RangeAsync(Prefix, cancellationToken).ConfigureAwait(false)).Entries);
+
+    /// <summary>Follows the catalogue: all images at once, and again whenever one is new, changed, gone, or held by others. Ends with the
+    /// enumeration or the token.</summary>
+    /// <param name="time">The clock of the delays before a store that cannot answer is asked again.</param>
+    /// <param name="cancellationToken">Ends it with <see cref="OperationCanceledException"/>.</param>
+    public async IAsyncEnumerable<IReadOnlyList<ImageRecord>> FollowAsync(
+        TimeProvider time, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var entries = new SortedDictionary<string, StoreEntry>(StringComparer.Ordinal);
+        await foreach (PrefixUpdate update in _store.FollowAsync(Prefix, time, cancellationToken).ConfigureAwait(false))
+        {
+            foreach (StoreChange change in update.Changes)
+            {
+                entries.Remove(change.Key);
+                if (change.Entry is { } entry)
+                    entries.Add(change.Key, entry);
+            }
+
+            yield return Join([.. entries.Values]);
+        }
+    }
 
     /// <summary>Notes that a node holds all of an image.</summary>
     /// <param name="reference">"name:tag" or "name".</param>

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Blixard.Images.Blobs;
 using Iroh.Blobs;
 
 namespace Blixard.Images.Manifests;
@@ -12,6 +11,9 @@ public sealed class ImageManifest
 {
     /// <summary>The longest manifest in bytes: 16 parts and 32 labels of the longest fit, and nobody can make a node read more.</summary>
     public const int LengthMax = 64 * 1024;
+
+    /// <summary>The largest part in bytes, 256 GiB: no disk of a microVM is larger, and sums of sizes stay far from overflow.</summary>
+    public const long PartSizeMax = 1L << 38;
 
     /// <summary>The most parts: a kernel, an initramfs and fourteen disks, which the microvm machine has slots for.</summary>
     public const int PartsMax = 16;
@@ -186,8 +188,8 @@ public sealed class ImageManifest
                 return wrong;
             if (!names.Add(part.FileName))
                 return $"two parts are called {part.FileName}";
-            if (part.Size is < 1 or > ChunkGroups.BlobSizeMax)
-                return $"{part.FileName} has {part.Size} bytes; 1 to {ChunkGroups.BlobSizeMax} are possible";
+            if (part.Size is < 1 or > PartSizeMax)
+                return $"{part.FileName} has {part.Size} bytes; 1 to {PartSizeMax} are possible";
             if (i > 0 && !(part.Kind > parts[i - 1].Kind || part.Kind == ManifestPartKind.Disk))
                 return "the parts are not one kernel, at most one initramfs, then disks";
         }

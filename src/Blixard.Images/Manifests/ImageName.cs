@@ -1,5 +1,3 @@
-using Iroh.Blobs;
-
 namespace Blixard.Images.Manifests;
 
 /// <summary>The rules for names, tags and the other texts of an image, as proto/blixard/v1/image.proto states them.</summary>
@@ -22,7 +20,7 @@ public static class ImageName
         foreach (char c in name)
             if (c is not ((>= 'a' and <= 'z') or (>= '0' and <= '9') or '.' or '_' or '-' or '/'))
                 return $"the image's name holds {Shown(c)}; it may hold a-z, 0-9, '.', '_', '-' and '/'";
-        return BlobHash.TryParse(name, out _) ? "the image's name is 64 hexadecimal digits, which are a hash" : null;
+        return ImageReference.TryParseHash(name, out _) ? "the image's name is 64 hexadecimal digits, which are a hash" : null;
     }
 
     /// <summary>Says what is wrong with a tag, or null: 1 to <see cref="LengthMax"/> characters of A-Z, a-z, 0-9, '.', '_' and '-'.</summary>

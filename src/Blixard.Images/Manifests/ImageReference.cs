@@ -36,7 +36,7 @@ public sealed record ImageReference
         reference = null;
         error = null;
         text ??= "";
-        if (BlobHash.TryParse(text, out BlobHash hash))
+        if (TryParseHash(text, out BlobHash hash))
         {
             reference = To(hash);
             return true;
@@ -49,6 +49,13 @@ public sealed record ImageReference
         if (error is null)
             reference = new ImageReference(name, tag, null);
         return error is null;
+    }
+
+    /// <summary>Reads the hash of an image: 64 hexadecimal digits. Other forms of hashes are no images' names.</summary>
+    public static bool TryParseHash(string? text, out BlobHash hash)
+    {
+        hash = default;
+        return text?.Length == 2 * BlobHash.Length && BlobHash.TryParse(text, out hash);
     }
 
     /// <summary>"name:tag" or the hash: what <see cref="TryParse"/> reads.</summary>

@@ -18,6 +18,6 @@ public enum ManifestPartKind
 /// <summary>One file of an image.</summary>
 /// <param name="Kind">What it is for.</param>
 /// <param name="FileName">What it is called in the image, unique there: see <see cref="ImageManifest.CheckFileName"/>.</param>
-/// <param name="Size">Its size in bytes, 1 to <see cref="Blobs.ChunkGroups.BlobSizeMax"/>.</param>
+/// <param name="Size">Its size in bytes, 1 to <see cref="ImageManifest.PartSizeMax"/>.</param>
 /// <param name="Hash">The hash of its content.</param>
 public sealed record ManifestPart(ManifestPartKind Kind, string FileName, long Size, BlobHash Hash);

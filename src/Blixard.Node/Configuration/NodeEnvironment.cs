@@ -10,7 +10,7 @@ namespace Blixard.Node.Configuration;
 /// <c>BLIXARD_BIND</c> (several separated by commas), <c>BLIXARD_GRPC</c>, <c>BLIXARD_HTTP</c>, <c>BLIXARD_OTLP</c>,
 /// <c>BLIXARD_P2P</c> (on, off), <c>BLIXARD_MDNS</c> (on, off), <c>BLIXARD_DNS</c> and <c>BLIXARD_PKARR</c> (several separated by spaces), <c>BLIXARD_VCPUS</c>,
 /// <c>BLIXARD_MEMORY_MIB</c>, <c>BLIXARD_LABELS</c> (key=value, separated by commas), <c>BLIXARD_NODE_TTL</c>
-/// (seconds), <c>BLIXARD_QEMU</c>, <c>BLIXARD_ETCD</c>.</summary>
+/// (seconds), <c>BLIXARD_IMAGE_QUOTA</c> (bytes, or with K, M, G or T), <c>BLIXARD_QEMU</c>, <c>BLIXARD_ETCD</c>.</summary>
 public static class NodeEnvironment
 {
     /// <summary>Whether multicast DNS is used.</summary>
@@ -45,6 +45,7 @@ public static class NodeEnvironment
         options = Read(options, variable, "BLIXARD_MEMORY_MIB", (o, text) => o with { MemoryMib = long.Parse(text, CultureInfo.InvariantCulture) });
         options = Read(options, variable, "BLIXARD_LABELS", (o, text) => o with { Labels = ReadLabels(text) });
         options = Read(options, variable, "BLIXARD_NODE_TTL", (o, text) => o with { NodeTtl = TimeSpan.FromSeconds(int.Parse(text, CultureInfo.InvariantCulture)) });
+        options = Read(options, variable, "BLIXARD_IMAGE_QUOTA", (o, text) => o with { ImageQuotaBytes = ByteCount.Parse(text) });
         options = Read(options, variable, "BLIXARD_QEMU", (o, text) => o with { QemuProgram = text });
         return Read(options, variable, "BLIXARD_ETCD", (o, text) => o with { EtcdProgram = text });
     }

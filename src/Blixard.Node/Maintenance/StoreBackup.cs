@@ -1,5 +1,5 @@
 using Blixard.Cluster.Store.Backup;
-using Blixard.Images.Blobs;
+using Blixard.Node.Storage;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
 

@@ -43,6 +43,9 @@ internal sealed class Departure(
     /// <summary>Whether this node has left, or was removed: its data are of no cluster any more.</summary>
     public bool HasLeft => Volatile.Read(ref _hasLeft) != 0;
 
+    /// <summary>Whether this node is leaving or has left: it says nothing more of itself in the cluster's records.</summary>
+    public bool IsLeaving => Volatile.Read(ref _isLeaving) || HasLeft;
+
     /// <summary>Another member removed this node: it forgets the cluster and ends.</summary>
     public void OnRemoved()
     {
@@ -175,7 +178,11 @@ internal sealed class Departure(
             await raft.Members.RemoveAsync(id, isAlive, progress: null, RaftPatience, cancellationToken).ConfigureAwait(false);
         }
 
-        return await cluster.Members.LeaveAsync(id, cancellationToken).ConfigureAwait(false);
+        long revision = await cluster.Members.LeaveAsync(id, cancellationToken).ConfigureAwait(false);
+        // It may have noted once more what it holds before it was out; who has taken itself out may not write any more, and need not.
+        if (id != self.Id)
+            await cluster.Images.RemoveHolderEverywhereAsync(member.Node.Name, cancellationToken).ConfigureAwait(false);
+        return revision;
     }
 
     private async Task RequireSpareAsync(Member member, EndpointId id, CancellationToken cancellationToken)

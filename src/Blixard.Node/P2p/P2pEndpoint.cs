@@ -108,11 +108,12 @@ internal sealed partial class P2pEndpoint(
     /// <param name="directory">The members.</param>
     /// <param name="runner">Serves their calls.</param>
     /// <param name="peers">Told of links.</param>
-    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    /// <param name="protocols">What else is spoken on the endpoint.</param>
+    public void Serve(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, IEndpointProtocols protocols)
     {
         Volatile.Write(ref _directory, directory);
         if (options.P2p)
-            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers));
+            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers, protocols));
     }
 
     /// <summary>Closes the links and the endpoint.</summary>
@@ -192,7 +193,7 @@ internal sealed partial class P2pEndpoint(
         yield return options.Bind.Count == 0 ? null : options.Bind;
     }
 
-    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    private async Task ServeAsync(SecretKey key, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, IEndpointProtocols protocols)
     {
         TimeSpan delay = BindDelayMin;
         try
@@ -207,7 +208,7 @@ internal sealed partial class P2pEndpoint(
                 }
 
                 delay = BindDelayMin;
-                await ServeOnceAsync(Endpoint!, directory, runner, peers).ConfigureAwait(false);
+                await ServeOnceAsync(Endpoint!, directory, runner, peers, protocols).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -216,7 +217,8 @@ internal sealed partial class P2pEndpoint(
         }
     }
 
-    private async Task ServeOnceAsync(IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers)
+    private async Task ServeOnceAsync(
+        IrohEndpoint endpoint, MemberDirectory directory, IrohServiceRunner runner, PeerTable peers, IEndpointProtocols protocols)
     {
         var connector = new IrohPeerConnector(new PeerConnectorOptions
         {
@@ -234,7 +236,7 @@ internal sealed partial class P2pEndpoint(
         });
         Volatile.Write(ref _connector, connector);
         var router = new ProtocolRouter(
-            endpoint, new Dictionary<string, IProtocolHandler> { [IrohServiceRunner.Alpn] = connector },
+            endpoint, new Dictionary<string, IProtocolHandler>(protocols.Attach(endpoint)) { [IrohServiceRunner.Alpn] = connector },
             (connection, exception) => LogConnectionFailed(exception, connection.RemoteId.ToShortString()));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
         Task looking = LookAsync(connector, ending.Token);
@@ -249,6 +251,7 @@ internal sealed partial class P2pEndpoint(
             await ending.CancelAsync().ConfigureAwait(false);
             await looking.ConfigureAwait(false);
             await connector.DisposeAsync().ConfigureAwait(false);
+            await protocols.DetachAsync().ConfigureAwait(false);
             await router.DisposeAsync().ConfigureAwait(false);
             Volatile.Write(ref _connector, null);
             await endpoint.DisposeAsync().ConfigureAwait(false);

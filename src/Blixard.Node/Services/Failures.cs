@@ -3,11 +3,11 @@ using Blixard.Cluster.Store;
 using Blixard.Etcd.Client;
 using Blixard.Etcd.Membership;
 using Blixard.Images;
-using Blixard.Images.Blobs;
-using Blixard.Images.Fetching;
 using Blixard.Images.Manifests;
 using Blixard.MicroVm.Model;
 using Blixard.Rpc.Calls;
+using Iroh.Blobs.Store;
+using Iroh.Blobs.Transfer;
 
 namespace Blixard.Node.Services;
 
@@ -40,9 +40,8 @@ internal static class Failures
             EtcdMembershipException change => change.Failure == EtcdMembershipFailure.TimedOut ? RpcStatusCode.Unavailable : RpcStatusCode.FailedPrecondition,
             InvalidManifestException => RpcStatusCode.InvalidArgument,
             StoreFullException => RpcStatusCode.ResourceExhausted,
-            CorruptChunkException or DamagedBlobException => RpcStatusCode.DataLoss,
-            BlobNotFoundException => RpcStatusCode.NotFound,
-            BlobFetchException => RpcStatusCode.Unavailable,
+            BlobDamagedException => RpcStatusCode.DataLoss,
+            BlobTransferException transfer => CodeOf(transfer.Failure),
             ImageException => RpcStatusCode.FailedPrecondition,
             IOException or UnauthorizedAccessException => RpcStatusCode.FailedPrecondition,
             ArgumentException => RpcStatusCode.InvalidArgument,
@@ -72,6 +71,14 @@ internal static class Failures
         RecordFailure.AlreadyExists => RpcStatusCode.AlreadyExists,
         RecordFailure.Invalid => RpcStatusCode.InvalidArgument,
         _ => RpcStatusCode.FailedPrecondition,
+    };
+
+    private static RpcStatusCode CodeOf(BlobTransferFailure failure) => failure switch
+    {
+        BlobTransferFailure.Lying => RpcStatusCode.DataLoss,
+        BlobTransferFailure.NotFound => RpcStatusCode.NotFound,
+        BlobTransferFailure.Refused => RpcStatusCode.PermissionDenied,
+        _ => RpcStatusCode.Unavailable,
     };
 
     private static RpcStatusCode CodeOf(VmFailure failure) => failure switch

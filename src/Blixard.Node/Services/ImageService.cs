@@ -1,8 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Blixard.Cluster.Images;
+using Blixard.Cluster.Store;
 using Blixard.Images;
+using Blixard.Images.Catalogue;
 using Blixard.Images.Manifests;
-using Blixard.Images.Serving;
 using Blixard.Node.Images;
 using Blixard.Node.Membership;
 using Blixard.Rpc.Calls;
@@ -14,18 +16,20 @@ using ImageProgress = Blixard.V1.ImageProgress;
 namespace Blixard.Node.Services;
 
 /// <summary>The handlers of <c>blixard.v1.Image</c>.</summary>
-internal sealed class ImageService(NodeImages images, NodeCluster cluster)
+internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster cluster)
 {
     // Progress that nobody has read yet: only the newest counts.
     private const int ProgressBacklogMax = 4;
 
-    public RpcService Bind() => new ImageContentService(images.Store.Blobs).Bind(new RpcService(ImageReflection.Descriptor, "Image")
+    public RpcService Bind() => new RpcService(ImageReflection.Descriptor, "Image")
         .ServerStreaming(ImageMethods.Add, Add)
         .ServerStreaming(ImageMethods.Pull, (request, context) => FollowAsync(
-            async (progress, token) => (await images.EnsureAsync(request.Reference, progress, token).ConfigureAwait(false)).Record, context.CancellationToken))
+            async (progress, token) => await images.PullAsync(await images.FindAsync(request.Reference, token).ConfigureAwait(false), progress, token).ConfigureAwait(false),
+            context.CancellationToken))
         .Unary(ImageMethods.List, (_, context) => Failures.ExplainAsync(ListAsync(context.CancellationToken)))
         .Unary(ImageMethods.Inspect, (request, context) => Failures.ExplainAsync(InspectAsync(request, context.CancellationToken)))
-        .Unary(ImageMethods.Remove, (request, context) => Failures.ExplainAsync(RemoveAsync(request, context.CancellationToken))));
+        .Unary(ImageMethods.Remove, (request, context) => Failures.ExplainAsync(RemoveAsync(request, context.CancellationToken)))
+        .Unary(ImageMethods.Verify, (request, context) => Failures.ExplainAsync(VerifyAsync(request, context.CancellationToken)));
 
     private IAsyncEnumerable<ImageProgress> Add(AddImageRequest request, RpcContext context)
     {
@@ -41,6 +45,8 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
 
         if (request.KernelPath.Length == 0)
             throw new RpcException(RpcStatusCode.InvalidArgument, "an image needs a kernel");
+        if (request.Copies > CatalogueImage.CopiesMax)
+            throw new RpcException(RpcStatusCode.InvalidArgument, $"{request.Copies} copies are wished for; at most {CatalogueImage.CopiesMax} are possible");
         var files = new ImageFiles
         {
             Name = request.Name,
@@ -52,7 +58,7 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
             InitramfsPath = request.InitramfsPath.Length > 0 ? request.InitramfsPath : null,
             DiskPaths = request.DiskPaths,
         };
-        return FollowAsync((progress, token) => images.AddAsync(files, progress, token), context.CancellationToken);
+        return FollowAsync((progress, token) => images.AddAsync(files, (int)request.Copies, progress, token), context.CancellationToken);
     }
 
     // Runs the work beside the answers that tell how far it is; the last one carries the image.
@@ -86,8 +92,19 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
 
     private async Task<ListImagesResponse> ListAsync(CancellationToken cancellationToken)
     {
-        var response = new ListImagesResponse();
-        foreach (ImageRecord record in await cluster.Images.ListAsync(cancellationToken).ConfigureAwait(false))
+        var response = new ListImagesResponse { Node = self.Name };
+        IReadOnlyList<ImageRecord> records;
+        try
+        {
+            records = await cluster.Images.ListAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException e)
+        {
+            records = images.Known;
+            response.StaleReason = e.Message;
+        }
+
+        foreach (ImageRecord record in records)
         {
             ImageRecord brief = record.Clone();
             brief.Parts.Clear();
@@ -98,14 +115,14 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
     }
 
     private async Task<InspectImageResponse> InspectAsync(InspectImageRequest request, CancellationToken cancellationToken) =>
-        new() { Image = await FindAsync(request.Reference, cancellationToken).ConfigureAwait(false) };
+        new() { Image = await images.FindAsync(request.Reference, cancellationToken).ConfigureAwait(false) };
 
     private async Task<RemoveImageResponse> RemoveAsync(RemoveImageRequest request, CancellationToken cancellationToken)
     {
-        ImageRecord record = await FindAsync(request.Reference, cancellationToken).ConfigureAwait(false);
+        ImageRecord record = await images.FindAsync(request.Reference, cancellationToken).ConfigureAwait(false);
         string full = $"{record.Name}:{record.Tag}";
         string[] users = [.. (await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false))
-            .Where(vm => Blixard.Cluster.Images.ImageRecords.Normalize(vm.Spec.Image) == full).Select(vm => vm.Spec.Name)];
+            .Where(vm => IsUser(vm.Spec, record)).Select(vm => vm.Spec.Name)];
         if (users.Length > 0 && !request.Force)
         {
             throw new RpcException(
@@ -116,14 +133,18 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
         return new RemoveImageResponse();
     }
 
-    private async Task<ImageRecord> FindAsync(string reference, CancellationToken cancellationToken)
+    private async Task<VerifyImageResponse> VerifyAsync(VerifyImageRequest request, CancellationToken cancellationToken)
     {
-        if (!BlobHash.TryParse(reference, out BlobHash hash))
-            return await cluster.Images.GetAsync(reference, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<ImageRecord> all = await cluster.Images.ListAsync(cancellationToken).ConfigureAwait(false);
-        return all.FirstOrDefault(record => record.Hash.Span.SequenceEqual(hash.ToArray()))
-            ?? throw new RpcException(RpcStatusCode.NotFound, $"There is no image with the hash {reference}.");
+        ImageRecord record = await images.FindAsync(request.Reference, cancellationToken).ConfigureAwait(false);
+        BlobHash hash = new(record.Hash.Span);
+        if (!images.Store.TryGet(hash, out _))
+            throw new RpcException(RpcStatusCode.NotFound, $"The image {record.Name}:{record.Tag} is not on {self.Name}. Pull it first.");
+        return new VerifyImageResponse { Image = record, Damaged = { await images.Store.VerifyAsync(hash, cancellationToken).ConfigureAwait(false) } };
     }
+
+    // A VM that was recorded before hashes were uses whatever its name stands for.
+    private static bool IsUser(V1.VmSpec vm, ImageRecord image) =>
+        ImageRecords.Normalize(vm.Image) == $"{image.Name}:{image.Tag}" && (vm.ImageHash.IsEmpty || vm.ImageHash == image.Hash);
 
     private sealed class ProgressChannel(ChannelWriter<ImageProgress> steps) : IProgress<Blixard.Images.ImageProgress>
     {
@@ -133,7 +154,13 @@ internal sealed class ImageService(NodeImages images, NodeCluster cluster)
             DoneBytes = (ulong)value.DoneBytes,
             TotalBytes = (ulong)value.TotalBytes,
             BytesPerSecond = (ulong)value.BytesPerSecond,
-            Source = value.Source,
+            Sources =
+            {
+                value.Sources.Select(source => new ImageSource
+                {
+                    Name = source.Name, Bytes = (ulong)source.Bytes, BytesPerSecond = (ulong)source.BytesPerSecond, Trouble = source.Trouble ?? "",
+                }),
+            },
         });
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Blixard.Cluster.Placement;
 using Blixard.MicroVm.Console;
 using Blixard.MicroVm.Hosting;
+using Blixard.Node.Images;
 using Blixard.Node.Membership;
 using Blixard.Node.Peers;
 using Blixard.Node.Vms;
@@ -15,7 +16,7 @@ using VmSpec = Blixard.V1.VmSpec;
 namespace Blixard.Node.Services;
 
 /// <summary>The handlers of <c>blixard.v1.Vm</c>. What concerns a VM's console is passed on to the node that owns it.</summary>
-internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport status, PeerTable peers, Func<VmHost> host)
+internal sealed class VmService(NodeSelf self, NodeCluster cluster, NodeImages images, StatusReport status, PeerTable peers, Func<VmHost> host)
 {
     private const int TailLinesMax = 100_000;
     private const int PieceLengthMax = 64 * 1024;
@@ -40,8 +41,9 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, StatusReport
             throw new RpcException(RpcStatusCode.InvalidArgument, $"{char.ToUpperInvariant(wrong[0])}{wrong[1..]}.");
         if (spec.MemoryMib < MemoryMibMin)
             throw new RpcException(RpcStatusCode.InvalidArgument, $"A VM has at least {MemoryMibMin} MiB of memory; {spec.MemoryMib} were asked for.");
-        ImageRecord image = await cluster.Images.GetAsync(spec.Image, cancellationToken).ConfigureAwait(false);
+        ImageRecord image = await images.FindAsync(spec.Image, cancellationToken).ConfigureAwait(false);
         spec.Image = $"{image.Name}:{image.Tag}";
+        spec.ImageHash = image.Hash;
         IReadOnlyList<VmRecord> vms = await cluster.Vms.ListAsync(cancellationToken).ConfigureAwait(false);
         if (vms.Any(vm => vm.Spec.Name == spec.Name))
             throw new RpcException(RpcStatusCode.AlreadyExists, $"There is a VM called {spec.Name} already.");

@@ -25,6 +25,7 @@ using Blixard.Rpc.Services;
 using Blixard.V1;
 using Google.Protobuf;
 using Iroh.Base;
+using Iroh.Blobs.Store;
 using Iroh.Cryptography;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
@@ -64,6 +65,10 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private GrpcProbe? _probe;
     private Departure? _departure;
     private VmLoop? _vms;
+    private DiskBlobStore? _content;
+    private NodeBlobs? _blobs;
+    private NodeImages? _images;
+    private ImageUpkeep? _upkeep;
     private NodeVitals? _vitals;
     private Task _waitingForKey = Task.CompletedTask;
     private Task _noticing = Task.CompletedTask;
@@ -136,6 +141,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         (IReadOnlyList<string> running, IReadOnlyList<string> movable) = (_vms?.Running ?? [], _vms?.RunningMovable ?? []);
         if (_vms is not null)
             await _vms.DisposeAsync().ConfigureAwait(false);
+        if (_upkeep is not null)
+            await _upkeep.DisposeAsync().ConfigureAwait(false);
         if (_vitals is not null)
         {
             await _vitals.DisposeAsync().ConfigureAwait(false);
@@ -154,6 +161,11 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         await _p2p.DisposeAsync().ConfigureAwait(false);
         if (_grpc is not null)
             await _grpc.DisposeAsync().ConfigureAwait(false);
+        // Now nobody asks for content any more.
+        _images?.Dispose();
+        _blobs?.Dispose();
+        if (_content is not null)
+            await _content.DisposeAsync().ConfigureAwait(false);
         _following?.Dispose();
         if (_keeper is not null)
             await _keeper.DisposeAsync().ConfigureAwait(false);
@@ -191,7 +203,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _store = OpenStore(plan.IsServer, known);
         _cluster = new NodeCluster(_store.Store, _store.IsOnlyHere, known, _time, _loggers);
         _keeper = new MemberKeeper(_directory.MembersPath, _memory, () => _cluster.Directory.Current.Values, Events);
-        _vms = Compose(_cluster, _store);
+        _vms = Compose(_cluster, _store, await OpenImagesAsync(_cluster, cancellationToken).ConfigureAwait(false));
         _vms.Start(await OpenHostAsync(_vms, cancellationToken).ConfigureAwait(false));
         _following = _cluster.Directory.Subscribe(OnMembers);
         _api = await GrpcServer.StartAsync(
@@ -285,9 +297,16 @@ internal sealed partial class NodeComposition : IAsyncDisposable
             new VmHostOptions { DataDirectory = _directory.Path, Prepare = vms.PrepareAsync, Permit = vms.PermitAsync, TimeProvider = _time }, driver, cancellationToken);
     }
 
-    private VmLoop Compose(NodeCluster cluster, NodeStore store)
+    private async Task<NodeImages> OpenImagesAsync(NodeCluster cluster, CancellationToken cancellationToken)
     {
-        var images = new NodeImages(Self, cluster, _peers, Events, ImageStore.Open(_directory.ImagesPath, _time), _time);
+        _content = DiskBlobStore.Open(_directory.BlobsPath, new BlobStoreOptions { BytesMax = _options.ImageQuotaBytes, TimeProvider = _time });
+        ImageStore images = await ImageStore.OpenAsync(_content, _directory.ImageFilesPath, _time, cancellationToken).ConfigureAwait(false);
+        _blobs = new NodeBlobs(_content, cluster.Directory, _p2p, _time);
+        return _images = new NodeImages(Self, cluster, _peers, _blobs, Events, images, _time);
+    }
+
+    private VmLoop Compose(NodeCluster cluster, NodeStore store, NodeImages images)
+    {
         _vitals = new NodeVitals(Self, cluster, _options.NodeTtl, _directory.GuardPath, Events, _time, _loggers);
         NodeLease lease = _vitals.Lease;
         var vms = new VmLoop(Self, cluster, images, lease, Events, _directory.VmsPath, _time);
@@ -296,15 +315,18 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _departure = new Departure(Self, cluster, _raft, reports, _peers, Engine, Forget, Lifetime, Events, async leaving =>
         {
             await vms.EndAllAsync(leaving).ConfigureAwait(false);
+            await _upkeep!.EndTurnAsync(leaving).ConfigureAwait(false);
             await lease.RevokeAsync(leaving).ConfigureAwait(false);
         });
+        _upkeep = new ImageUpkeep(Self, cluster, images, _vitals.Liveness, () => _departure!.IsLeaving, Events, _time);
         var entrance = new Entrance(cluster, _raft, reports, _departure, Engine);
         RpcServiceTable? table = null;
         List<RpcService> services =
         [
             new ClusterService(Self, cluster, status, entrance, _departure, Engine, _time).Bind(),
-            new VmService(Self, cluster, status, _peers, () => vms.Host).Bind(),
-            new ImageService(images, cluster).Bind(),
+            new VmService(Self, cluster, images, status, _peers, () => vms.Host).Bind(),
+            new ImageService(Self, images, cluster).Bind(),
+            _blobs!.Bind(),
             new HealthService(() => table!.Names).Bind(),
             new LocalService(Lifetime).Bind(),
         ];
@@ -356,7 +378,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         RememberPort();
         Self.RecordChanged += RememberPort;
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
-        _p2p.Serve(key, cluster.Directory, runner, _peers);
+        _p2p.Serve(key, cluster.Directory, runner, _peers, _blobs!);
         _probe = new GrpcProbe(_peers, _time);
         _vitals!.Start(key.PublicKey, () => _vms!.HasMovable, () => _raft?.View.IsLeader ?? Self.IsServer);
         if (!_store.IsOnlyHere)

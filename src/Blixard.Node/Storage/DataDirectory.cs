@@ -17,7 +17,8 @@ internal sealed class DataDirectory : IDisposable
         MembersPath = In("members.pb");
         StorePath = In("store.db");
         EtcdPath = In("etcd");
-        ImagesPath = In("images");
+        BlobsPath = In("blobs");
+        ImageFilesPath = In("image-files");
         VmsPath = In("vms");
         GuardPath = In("guard");
         ApiSocketPath = NodeDefaults.ApiSocketPath(path);
@@ -35,7 +36,11 @@ internal sealed class DataDirectory : IDisposable
 
     public string EtcdPath { get; }
 
-    public string ImagesPath { get; }
+    /// <summary>The directory of the store of content.</summary>
+    public string BlobsPath { get; }
+
+    /// <summary>The directory of files of images that are made again when they are wanted.</summary>
+    public string ImageFilesPath { get; }
 
     public string VmsPath { get; }
 

@@ -1,5 +1,3 @@
-using Blixard.Images.Blobs;
-
 namespace Blixard.Node.Storage;
 
 /// <summary>

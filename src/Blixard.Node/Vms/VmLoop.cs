@@ -84,10 +84,10 @@ internal sealed class VmLoop : IAsyncDisposable
     /// <summary>Fetches what a VM needs before a start.</summary>
     public async ValueTask<VmSpec> PrepareAsync(DesiredVm wish, CancellationToken cancellationToken)
     {
-        string name = wish.Spec.Name, reference = wish.Spec.KernelPath;
+        string name = wish.Spec.Name;
         try
         {
-            LocalImage image = await GetImageAsync(name, reference, cancellationToken).ConfigureAwait(false);
+            LocalImage image = await GetImageAsync(name, wish.Spec.KernelPath, cancellationToken).ConfigureAwait(false);
             return wish.Spec with
             {
                 KernelPath = image.KernelPath,
@@ -149,20 +149,12 @@ internal sealed class VmLoop : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task<LocalImage> GetImageAsync(string name, string reference, CancellationToken cancellationToken)
+    private async Task<LocalImage> GetImageAsync(string vm, string image, CancellationToken cancellationToken)
     {
-        try
-        {
-            ImageRecord record = await _cluster.Images.GetAsync(reference, cancellationToken).ConfigureAwait(false);
-            _images.Pin(name, new BlobHash(record.Hash.Span));
-            return (await _images.EnsureAsync(reference, new FetchProgress(this, name, reference), cancellationToken).ConfigureAwait(false)).Image;
-        }
-        catch (StoreUnavailableException) when (_images.TryGetLocal(reference) is { } local)
-        {
-            // A VM that has to start again does not wait for the cluster store, if its image is here.
-            _images.Pin(name, local.Manifest.Hash);
-            return local;
-        }
+        (string name, BlobHash? known) = VmSpecs.ReadImage(image);
+        BlobHash hash = known ?? new BlobHash((await _images.FindAsync(name, cancellationToken).ConfigureAwait(false)).Hash.Span);
+        _images.Pin(vm, hash);
+        return await _images.EnsureAsync(hash, new FetchProgress(this, vm, name), cancellationToken).ConfigureAwait(false);
     }
 
     // A VM writes to its disks, and the image's are shared: it gets a copy of its own at its first start, which goes with it.
@@ -201,6 +193,12 @@ internal sealed class VmLoop : IAsyncDisposable
         {
             foreach (string gone in _intents.Keys.Except(intents.Select(intent => intent.Spec.Name)))
                 _images.Unpin(gone);
+            foreach (VmIntent intent in intents)
+            {
+                if (VmSpecs.ReadImage(VmSpecs.ToHost(intent.Spec).KernelPath).Hash is { } image)
+                    _images.Pin(intent.Spec.Name, image);
+            }
+
             lock (_applying)
             {
                 Volatile.Write(ref _intents, intents.ToImmutableDictionary(intent => intent.Spec.Name, StringComparer.Ordinal));
@@ -330,8 +328,8 @@ internal sealed class VmLoop : IAsyncDisposable
             long step = value.TotalBytes > 0 ? value.DoneBytes * 100 / value.TotalBytes / StepPercent : 0;
             if (Interlocked.Exchange(ref _shown, step) == step)
                 return;
-            string from = value.Source.Length > 0 ? $" from {value.Source}" : "";
-            loop._fetching[name] = $"fetching image {reference}{from}: {step * StepPercent} %";
+            string from = string.Join(", ", value.Sources.Where(source => source.Trouble is null && source.Bytes > 0).Select(source => source.Name));
+            loop._fetching[name] = $"fetching image {reference}{(from.Length > 0 ? $" from {from}" : "")}: {step * StepPercent} %";
             loop.MarkUnreported(name);
         }
     }

@@ -1,5 +1,6 @@
 using Blixard.MicroVm.Model;
 using Blixard.V1;
+using Iroh.Blobs;
 using RestartPolicy = Blixard.MicroVm.Model.RestartPolicy;
 using VmSpec = Blixard.MicroVm.Model.VmSpec;
 
@@ -8,6 +9,9 @@ namespace Blixard.Node.Vms;
 /// <summary>Specifications of VMs between the cluster's records and this machine's host.</summary>
 internal static class VmSpecs
 {
+    // No image's name or tag has one.
+    private const char HashMark = '@';
+
     private const uint VcpusDefault = 1;
     private const ulong MemoryMibDefault = 256;
 
@@ -26,12 +30,12 @@ internal static class VmSpecs
         return complete;
     }
 
-    /// <summary>What a host needs, but for the files, which stand for the image's name until they are here.</summary>
+    /// <summary>What a host needs, but for the files: in the kernel's place stands what <see cref="ReadImage"/> reads, until they are here.</summary>
     /// <param name="spec">A complete specification.</param>
     public static VmSpec ToHost(V1.VmSpec spec) => new()
     {
         Name = spec.Name,
-        KernelPath = spec.Image,
+        KernelPath = spec.ImageHash.Length == BlobHash.Length ? $"{spec.Image}{HashMark}{new BlobHash(spec.ImageHash.Span)}" : spec.Image,
         Vcpus = (int)Math.Min(spec.Vcpus, int.MaxValue),
         MemoryMiB = (int)Math.Min(spec.MemoryMib, int.MaxValue),
         KernelArguments = spec.KernelArgs.Split(' ', StringSplitOptions.RemoveEmptyEntries),
@@ -42,6 +46,14 @@ internal static class VmSpecs
             _ => RestartPolicy.OnFailure,
         },
     };
+
+    /// <summary>The image's name, and its hash if the record has it: those of former versions do not.</summary>
+    /// <param name="kernelPath">What <see cref="ToHost"/> made.</param>
+    public static (string Name, BlobHash? Hash) ReadImage(string kernelPath)
+    {
+        int mark = kernelPath.LastIndexOf(HashMark);
+        return mark >= 0 && BlobHash.TryParse(kernelPath[(mark + 1)..], out BlobHash hash) ? (kernelPath[..mark], hash) : (kernelPath, null);
+    }
 
     /// <summary>Whether the VM may be moved to another node, so that it may run here only under the guard.</summary>
     public static bool IsMovable(VmIntent intent) => intent.Spec.OnNodeLoss == NodeLossPolicy.Elsewhere;

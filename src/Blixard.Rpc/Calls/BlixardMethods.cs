@@ -133,13 +133,9 @@ public static class ImageMethods
     public static readonly RpcMethod<RemoveImageRequest, RemoveImageResponse> Remove =
         RpcMethod.Unary<RemoveImageRequest, RemoveImageResponse>(ImageReflection.Descriptor, "Image", "Remove");
 
-    /// <summary>Content by hash.</summary>
-    public static readonly RpcMethod<FetchChunksRequest, FetchChunksResponse> FetchChunks =
-        RpcMethod.ServerStreaming<FetchChunksRequest, FetchChunksResponse>(ImageReflection.Descriptor, "Image", "FetchChunks");
-
-    /// <summary>The values of a blob's chunk groups.</summary>
-    public static readonly RpcMethod<GetGroupHashesRequest, GetGroupHashesResponse> GetGroupHashes =
-        RpcMethod.ServerStreaming<GetGroupHashesRequest, GetGroupHashesResponse>(ImageReflection.Descriptor, "Image", "GetGroupHashes");
+    /// <summary>Reads an image on the node's disk.</summary>
+    public static readonly RpcMethod<VerifyImageRequest, VerifyImageResponse> Verify =
+        RpcMethod.Unary<VerifyImageRequest, VerifyImageResponse>(ImageReflection.Descriptor, "Image", "Verify");
 }
 
 /// <summary>The methods of <c>blixard.v1.Health</c>; proto/blixard/v1/health.proto says what they do.</summary>

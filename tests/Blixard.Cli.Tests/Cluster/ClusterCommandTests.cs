@@ -74,6 +74,8 @@ public sealed class ClusterCommandTests
         Assert.Equal(Text(added["hash"]), Text((await cluster.JsonAsync("two", "image", "pull", "plain:1"))["hash"]));
         listed = Assert.Single((await cluster.JsonAsync("one", "image", "ls")).AsArray())!;
         Assert.Equal(["one", "two"], listed["nodes"]!.AsArray().Select(Text));
+        Assert.True(listed["here"]!.GetValue<bool>());
+        Assert.Empty((await cluster.JsonAsync("two", "image", "verify", "plain:1"))["damaged"]!.AsArray());
         Assert.Equal("plain:1", Text((await cluster.JsonAsync("one", "image", "rm", "plain:1"))["removed"]));
         Assert.Empty((await cluster.JsonAsync("two", "image", "ls")).AsArray());
         Assert.Empty((await cluster.JsonAsync("two", "vm", "ls")).AsArray());
@@ -99,6 +101,8 @@ public sealed class ClusterCommandTests
             (1, "no image nope:latest", "one", ["image", "inspect", "nope"]),
             (1, "no image plain:2", "one", ["image", "pull", "plain:2"]),
             (1, "does not exist", "one", ["image", "add", "new", "--kernel", Path.Combine(cluster.Folder, "missing")]),
+            (1, "is not on two", "two", ["image", "verify", "plain"]),
+            (2, "10G", "one", ["up", "--image-quota", "much"]),
             (1, "no VM called 'nope'", "one", ["vm", "inspect", "nope"]),
             (1, "no VM called 'nope'", "one", ["vm", "logs", "nope"]),
             (1, "no VM called 'nope'", "one", ["vm", "console", "nope"]),

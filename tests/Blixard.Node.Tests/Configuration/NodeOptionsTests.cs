@@ -21,6 +21,7 @@ public sealed class NodeOptionsTests
     {
         Assert.Contains("virtual CPUs", new NodeOptions { Vcpus = -1 }.Validate());
         Assert.Contains("MiB", new NodeOptions { MemoryMib = long.MaxValue }.Validate());
+        Assert.Contains("at least 16777216", new NodeOptions { ImageQuotaBytes = 1 }.Validate());
         Assert.Contains("each family", new NodeOptions { Bind = [new(IPAddress.Any, 1), new(IPAddress.Loopback, 2)] }.Validate());
         Assert.Contains("label key", new NodeOptions { Labels = new Dictionary<string, string> { [""] = "x" } }.Validate());
         Assert.Contains("label", new NodeOptions { Labels = Enumerable.Range(0, 65).ToDictionary(i => $"k{i}", _ => "") }.Validate());

@@ -17,8 +17,8 @@ public sealed class RpcServiceTests
             StoreMethods.Get, StoreMethods.Range, StoreMethods.Transact, StoreMethods.Watch,
             StoreMethods.GrantLease, StoreMethods.KeepLease, StoreMethods.RevokeLease, TunnelMethods.Open, TunnelMethods.Pulse,
             VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs, VmMethods.Console,
-            ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.FetchChunks,
-            ImageMethods.GetGroupHashes, HealthMethods.Check, HealthMethods.Watch, LocalMethods.Shutdown,
+            ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.Verify,
+            HealthMethods.Check, HealthMethods.Watch, LocalMethods.Shutdown,
         ];
         IEnumerable<string> described = new[]
         {

@@ -1,32 +1,12 @@
 using System.Runtime.InteropServices;
 
-namespace Blixard.Images.Blobs;
+namespace Blixard.Node.Storage;
 
 /// <summary>What it takes for a file to be there after a crash: its bytes on the disk before its name, its name on the disk after.</summary>
 internal static partial class DurableFiles
 {
-    // errno of Linux, which IOException carries as its HResult.
-    private const int NoSpace = 28;
-    private const int FileTooBig = 27;
-    private const int QuotaExceeded = 122;
-
     private const int OpenDirectory = 0x10000; // O_DIRECTORY
     private const int OpenCloseOnExec = 0x80000; // O_CLOEXEC
-
-    // Blobs are read by all that run VMs, and changed by nobody.
-    private const UnixFileMode BlobMode = UnixFileMode.UserRead | UnixFileMode.GroupRead;
-
-    /// <summary>Whether a write failed because there is no room.</summary>
-    public static bool IsFull(IOException e) => e.HResult is NoSpace or FileTooBig or QuotaExceeded;
-
-    /// <summary>Gives a flushed file its name, over an older one, and makes it read-only.</summary>
-    public static void Publish(string from, string to)
-    {
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(from, BlobMode);
-        File.Move(from, to, overwrite: true);
-        FlushDirectory(Path.GetDirectoryName(to)!);
-    }
 
     /// <summary>Makes the names in a directory survive a power cut.</summary>
     public static void FlushDirectory(string path)
