@@ -11,7 +11,8 @@ namespace Iroh.Blobs.Transfer.Planning;
 /// <remarks>
 /// <para>If any source holds only a part, others are downloading the blob, too. Then pieces are taken in random order, those first that the
 /// fewest of them hold, and a source that has everything is left to deliver what nobody else can, as long as the others are fast enough:
-/// so the first node sends each piece about once, and the rest is traded.</para>
+/// so the first node sends each piece about once, and the rest is traded. Of such a source one piece is asked for at a time: what is under
+/// way to others cannot be seen, and the less it is, the less is sent twice.</para>
 /// <para>Pure: no clock, no I/O; one owner, not thread-safe.</para>
 /// </remarks>
 internal sealed class DownloadPlan
@@ -29,6 +30,10 @@ internal sealed class DownloadPlan
 
     /// <summary>...and by this many seconds longer: below that, what is in flight is lost for nothing.</summary>
     public const double TakeOverSecondsMin = 0.2;
+
+    /// <summary>What others who are downloading deliver is taken over by a source that has everything only if it would take this long, in
+    /// seconds: otherwise the first node would send what is traded anyway.</summary>
+    public const double TradeSecondsMin = 2;
 
     private readonly PieceState[] _pieces;
     private readonly int[] _holders;
@@ -71,6 +76,9 @@ internal sealed class DownloadPlan
 
     /// <summary>Whether every piece is here.</summary>
     public bool IsComplete => _done == Grid.Count;
+
+    /// <summary>Whether others are downloading the blob, too.</summary>
+    private bool IsSwarm => _sources.Exists(static other => other?.Holdings is not null);
 
     /// <summary>Adds a source that is thought to have everything until <see cref="SetHoldings"/> says otherwise.</summary>
     /// <returns>Names it from now on.</returns>
@@ -131,7 +139,7 @@ internal sealed class DownloadPlan
     /// <returns>Null if there is nothing for it at present; a piece that comes, a source that goes or mere time may change that.</returns>
     public Assignment? Take(int source)
     {
-        if (_sources[source] is not { } planned)
+        if (_sources[source] is not { } planned || (IsSwarm && planned.Holdings is null && _assignments.Exists(run => run.Source == source)))
             return null;
         if (_missing > 0 && FindMissing(planned) is int first and >= 0)
         {
@@ -187,17 +195,27 @@ internal sealed class DownloadPlan
     /// <summary>The missing piece with which a source should go on; -1 if there is none for it.</summary>
     private int FindMissing(PlannedSource planned)
     {
-        bool swarm = _sources.Exists(static other => other?.Holdings is not null);
-        int start = swarm ? (int)_random.NextBelow((ulong)Grid.Count) : 0;
-        int best = -1;
+        int best = -1, equals = 0;
+        bool swarm = IsSwarm;
         for (int i = 0; i < Grid.Count; i++)
         {
-            int piece = start + i < Grid.Count ? start + i : start + i - Grid.Count;
-            if (_pieces[piece] != PieceState.Missing || !planned.Has(piece) || (best >= 0 && _holders[piece] >= _holders[best]))
+            if (_pieces[i] != PieceState.Missing || !planned.Has(i) || (best >= 0 && _holders[i] > _holders[best]))
                 continue;
-            best = piece;
-            if (_holders[piece] == 0)
+            if (best < 0 || _holders[i] < _holders[best])
+                (best, equals) = (i, 0);
+            equals++;
+            if (!swarm)
                 break;
+        }
+
+        // Any of them alike: were it the first behind a random place, all would meet at the beginning of the same gap.
+        for (int skip = equals > 1 ? (int)_random.NextBelow((ulong)equals) : 0, i = best; skip > 0; skip--)
+        {
+            do
+                i++;
+            while (_pieces[i] != PieceState.Missing || !planned.Has(i) || _holders[i] != _holders[best]);
+            if (skip == 1)
+                best = i;
         }
 
         return best >= 0 && planned.Holdings is null && _holders[best] > 0 && OthersSuffice(planned) ? -1 : best;
@@ -226,28 +244,26 @@ internal sealed class DownloadPlan
             return 1;
         int sources = 0;
         double all = 0;
-        bool swarm = false;
         foreach (PlannedSource? other in _sources)
         {
             if (other is null)
                 continue;
             sources++;
             all += other.Rate ?? rate;
-            swarm |= other.Holdings is not null;
         }
 
         double wanted = Math.Ceiling(rate * RequestSeconds / Grid.Length);
 
         // Half of its share: towards the end the runs become short, and all sources end together.
         double share = sources < 2 || all <= 0 ? _missing : _missing * rate / all / 2;
-        double most = swarm ? Math.Max(1, Grid.Count / 128) : Math.Max(1, RunBytesMax / Grid.Length);
+        double most = !IsSwarm ? Math.Max(1, RunBytesMax / Grid.Length) : planned.Holdings is null ? 1 : Math.Max(1, Grid.Count / 128);
         return (int)Math.Max(1, Math.Min(most, Math.Min(wanted, share)));
     }
 
     private Assignment? TakeOver(int source, PlannedSource planned)
     {
         Assignment? latest = null;
-        double secondsMax = TakeOverSecondsMin;
+        double secondsMax = IsSwarm && planned.Holdings is null ? TradeSecondsMin : TakeOverSecondsMin;
         foreach (Assignment assignment in _assignments)
         {
             if (assignment.Source == source || assignment.Next >= assignment.End)
