@@ -79,6 +79,7 @@ internal sealed class ImageUpkeep : IAsyncDisposable
         _images.Changed -= Wake;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _loops.ConfigureAwait(false);
+        _stopping.Dispose();
     }
 
     private async Task UntilStoppedAsync(Func<CancellationToken, Task> loop)

@@ -21,7 +21,7 @@ public sealed class NodeImagesTests
         ImageRecord image = await AddAsync(one, cluster, "tiny", 3_000_000);
         var sources = new HashSet<string>();
 
-        ImageRecord pulled = await PullAsync(two, "tiny", progress => sources.UnionWith(progress.Sources.Select(source => source.Name)));
+        ImageRecord pulled = await PullAsync(two.Api, "tiny", progress => sources.UnionWith(progress.Sources.Select(source => source.Name)));
 
         Assert.Equal(image.Hash, pulled.Hash);
         Assert.Equal(["one", "two"], pulled.Nodes.Order());
@@ -50,6 +50,53 @@ public sealed class NodeImagesTests
     }
 
     [Fact]
+    public async Task A_node_that_is_killed_in_the_middle_of_a_pull_goes_on_with_it()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpAsync("one");
+        await AddAsync(one, cluster, "large", 64 << 20);
+        await using (NodeProcess killed = await NodeProcess.StartReadyAsync(cluster, "two", await one.CreateTicketAsync()))
+        {
+            await killed.UntilLinkedAsync("one");
+            await foreach (ImageProgress progress in killed.Api.StreamAsync(
+                ImageMethods.Pull, new PullImageRequest { Reference = "large" }, RpcCallOptions.Within(TestNode.Patience)))
+            {
+                if (progress.DoneBytes > 0)
+                    break;
+            }
+
+            await killed.KillAsync();
+        }
+
+        await using NodeProcess two = await NodeProcess.StartReadyAsync(cluster, "two");
+        await two.UntilLinkedAsync("one");
+        ImageRecord pulled = await PullAsync(two.Api, "large");
+
+        Assert.Equal(["one", "two"], pulled.Nodes.Order());
+        Assert.Empty((await two.CallAsync(ImageMethods.Verify, new VerifyImageRequest { Reference = "large" })).Damaged);
+    }
+
+    [Fact]
+    public async Task A_node_whose_server_is_away_lists_and_fetches_what_it_knew()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpAsync("one");
+        TestNode two = await cluster.JoinAsync("two", one);
+        TestNode three = await cluster.JoinAsync("three", one);
+        await three.UntilLinkedAsync("one", "two");
+        await AddAsync(two, cluster, "tiny", 100_000);
+        await three.UntilAsync(seen => seen.Images.Count == 1, "the image");
+        await one.DisposeAsync();
+
+        ListImagesResponse list = await three.CallAsync(ImageMethods.List, new ListImagesRequest());
+        ImageRecord pulled = await PullAsync(three.Api, "tiny");
+
+        Assert.Equal("tiny", Assert.Single(list.Images).Name);
+        Assert.NotEmpty(list.StaleReason);
+        Assert.Equal(list.Images[0].Hash, pulled.Hash);
+    }
+
+    [Fact]
     public async Task What_has_no_name_any_more_goes_from_all_nodes()
     {
         await using var cluster = new TestCluster();
@@ -57,7 +104,7 @@ public sealed class NodeImagesTests
         TestNode two = await cluster.JoinAsync("two", one);
         await two.UntilLinkedAsync("one");
         await AddAsync(one, cluster, "tiny", 100_000);
-        await PullAsync(two, "tiny");
+        await PullAsync(two.Api, "tiny");
         Assert.NotEmpty(Contents(cluster, "two"));
 
         await one.CallAsync(ImageMethods.Remove, new RemoveImageRequest { Reference = "tiny" });
@@ -133,10 +180,10 @@ public sealed class NodeImagesTests
         return Assert.IsType<ImageRecord>(image);
     }
 
-    private static async Task<ImageRecord> PullAsync(TestNode node, string reference, Action<ImageProgress>? told = null)
+    private static async Task<ImageRecord> PullAsync(IRpcCaller node, string reference, Action<ImageProgress>? told = null)
     {
         ImageRecord? image = null;
-        await foreach (ImageProgress progress in node.Api.StreamAsync(
+        await foreach (ImageProgress progress in node.StreamAsync(
             ImageMethods.Pull, new PullImageRequest { Reference = reference }, RpcCallOptions.Within(TestNode.Patience)))
         {
             told?.Invoke(progress);

@@ -34,6 +34,8 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public int Pid => _process.Id;
 
+    public IRpcCaller Api => _api;
+
     /// <summary>Starts a node; with a ticket it joins.</summary>
     public static NodeProcess Start(
         TestCluster cluster, string name, JoinTicket? ticket = null, IReadOnlyDictionary<string, string>? variables = null) =>
