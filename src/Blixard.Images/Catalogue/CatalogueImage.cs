@@ -4,7 +4,7 @@ using Iroh.Blobs;
 
 namespace Blixard.Images.Catalogue;
 
-/// <summary>What a name of the catalogue stands for: the content of an entry <c>image/NAME:TAG</c>. Immutable.</summary>
+/// <summary>What a name of the catalogue stands for: the content of an entry <c>image/NAME:TAG/</c>. Immutable.</summary>
 public sealed record CatalogueImage
 {
     /// <summary>The longest entry in bytes: the labels of a manifest fit, and nobody can make a node fetch more for a name.</summary>

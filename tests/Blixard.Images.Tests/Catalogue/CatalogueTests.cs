@@ -11,6 +11,22 @@ public class CatalogueTests
     private static readonly DateTimeOffset s_noon = new(2026, 1, 31, 12, 0, 0, TimeSpan.Zero);
 
     [Fact]
+    public void No_key_is_the_beginning_of_another_one()
+    {
+        byte[][] keys =
+        [
+            CatalogueKey.OfImage("web", "1"), CatalogueKey.OfImage("web", "12"), CatalogueKey.OfImage("web", "1."), CatalogueKey.OfImage("web/a", "1"),
+            CatalogueKey.OfHolder(BlobHash.Of("a"u8)), CatalogueKey.OfHolder(BlobHash.Of("b"u8)),
+        ];
+
+        Assert.All(keys, key => Assert.Single(keys, other => other.AsSpan().StartsWith(key)));
+        Assert.True(CatalogueKey.TryReadImage(CatalogueKey.OfImage("os/web", "1.2"), out string? name, out string? tag));
+        Assert.Equal(("os/web", "1.2"), (name, tag));
+        Assert.False(CatalogueKey.TryReadImage("image/web:1"u8, out _, out _));
+        Assert.False(CatalogueKey.TryReadImage("image/web:1//"u8, out _, out _));
+    }
+
+    [Fact]
     public void An_entry_is_read_as_it_was_written()
     {
         CatalogueImage image = Image("web", "v1") with
