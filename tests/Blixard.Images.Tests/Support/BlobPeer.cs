@@ -19,6 +19,7 @@ internal sealed class BlobPeer : IBlobSource, IBlobProviderEvents, IAsyncDisposa
     private readonly EndpointId _id = SecretKey.Generate().PublicKey;
     private long _bytesSent;
     private int _requests;
+    private long _bytesRead;
 
     public BlobPeer(string name, long? bytesPerSecond = null)
     {
@@ -31,7 +32,7 @@ internal sealed class BlobPeer : IBlobSource, IBlobProviderEvents, IAsyncDisposa
     /// <summary>Awaited before each request is served.</summary>
     public Func<CancellationToken, Task> BeforeRequest { get; set; } = static _ => Task.CompletedTask;
 
-    /// <summary>From which byte of a response on it is wrong; null = it is right.</summary>
+    /// <summary>From which byte of all its responses together on it is wrong, however they are cut; null = it is right.</summary>
     public long? WrongFrom { get; set; }
 
     /// <summary>Requests for content, without those that only observe.</summary>
@@ -50,7 +51,7 @@ internal sealed class BlobPeer : IBlobSource, IBlobProviderEvents, IAsyncDisposa
     public async ValueTask<IBlobStream> OpenStreamAsync(CancellationToken cancellationToken)
     {
         await BeforeRequest(cancellationToken);
-        (MemoryBlobStream near, MemoryBlobStream far) = MemoryBlobStream.CreatePair(WrongFrom is { } from ? input => new WrongStream(input, from) : null);
+        (MemoryBlobStream near, MemoryBlobStream far) = MemoryBlobStream.CreatePair(WrongFrom is { } from ? input => new WrongStream(this, input, from) : null);
         lock (_lock)
             _serving.Add(Task.Run(() => _provider.ServeStreamAsync(_id, far, _stopping.Token), CancellationToken.None));
         return near;
@@ -85,18 +86,14 @@ internal sealed class BlobPeer : IBlobSource, IBlobProviderEvents, IAsyncDisposa
     }
 
     /// <summary>Flips bits from an offset on.</summary>
-    private sealed class WrongStream(Stream input, long from) : AsyncStream
+    private sealed class WrongStream(BlobPeer peer, Stream input, long from) : AsyncStream
     {
-        private long _read;
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             int read = await input.ReadAsync(buffer, cancellationToken);
-            for (int i = 0; i < read; i++, _read++)
-            {
-                if (_read >= from)
-                    buffer.Span[i] ^= 0x10;
-            }
+            long first = Interlocked.Add(ref peer._bytesRead, read) - read;
+            for (int i = (int)Math.Clamp(from - first, 0, read); i < read; i++)
+                buffer.Span[i] ^= 0x10;
 
             return read;
         }
