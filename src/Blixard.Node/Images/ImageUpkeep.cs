@@ -40,7 +40,6 @@ internal sealed class ImageUpkeep : IAsyncDisposable
     private readonly SemaphoreSlim _due = new(1, 1);
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Task _loops;
-    private readonly HashSet<BlobHash> _seen = [];
     private readonly long _started;
     private CancellationTokenSource? _working;
     private BlobHash? _warned;
@@ -212,19 +211,15 @@ internal sealed class ImageUpkeep : IAsyncDisposable
     private async Task RemoveUnnamedAsync(CancellationToken cancellationToken)
     {
         HashSet<BlobHash> named = HashesOf(_images.Known);
-        _seen.UnionWith(named);
         _images.Store.ForgetPulls(named.Contains);
         bool isPatienceOver = _time.GetElapsedTime(_started) >= NamePatience;
-        BlobHash[] unnamed = [.. _images.Store.Images.Select(image => image.Hash).Where(image => !named.Contains(image) && (isPatienceOver || _seen.Contains(image)))];
+        BlobHash[] unnamed = [.. _images.Store.Images.Select(image => image.Hash).Where(image => !named.Contains(image) && (isPatienceOver || _images.WasNamed(image)))];
         if (unnamed.Length == 0 || _images.IsAdding)
             return;
         // What is here now was named before this is asked, or is named no more.
         named = HashesOf(await _cluster.Images.ListAsync(cancellationToken).ConfigureAwait(false));
         foreach (BlobHash image in unnamed.Where(image => !named.Contains(image)))
-        {
-            if (await _images.TryRemoveAsync(image).ConfigureAwait(false))
-                _seen.Remove(image);
-        }
+            await _images.TryRemoveAsync(image).ConfigureAwait(false);
     }
 
     private static HashSet<BlobHash> HashesOf(IEnumerable<ImageRecord> records) => [.. records.Select(record => new BlobHash(record.Hash.Span))];

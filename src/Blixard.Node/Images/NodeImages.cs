@@ -32,6 +32,7 @@ internal sealed class NodeImages : IDisposable
     private readonly BlobDownloader _downloader;
     private readonly ImageFetcher _fetcher;
     private readonly ConcurrentDictionary<string, (BlobHash Hash, IDisposable Pin)> _pins = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<BlobHash, bool> _named = [];
     private IReadOnlyList<ImageRecord> _known = [];
     private int _adding;
 
@@ -52,8 +53,16 @@ internal sealed class NodeImages : IDisposable
     public IReadOnlyList<ImageRecord> Known
     {
         get => Volatile.Read(ref _known);
-        set => Volatile.Write(ref _known, value);
+        set
+        {
+            foreach (ImageRecord record in value)
+                NoteNamed(record);
+            Volatile.Write(ref _known, value);
+        }
     }
+
+    /// <summary>Whether an image has had a name since this node started, however shortly.</summary>
+    public bool WasNamed(BlobHash image) => _named.ContainsKey(image);
 
     /// <summary>Whether an image is being added, which is here before the catalogue names it.</summary>
     public bool IsAdding => Volatile.Read(ref _adding) > 0;
@@ -74,6 +83,7 @@ internal sealed class NodeImages : IDisposable
             try
             {
                 ImageRecord record = await _cluster.Images.AddAsync(RecordOf(manifest, copies), _self.Name, cancellationToken).ConfigureAwait(false);
+                NoteNamed(record);
                 _events.Publish(new ImageAddedEvent($"{manifest.Name}:{manifest.Tag}", manifest.Hash.ToString()));
                 return record;
             }
@@ -115,6 +125,7 @@ internal sealed class NodeImages : IDisposable
     public async Task<ImageRecord> PullAsync(ImageRecord record, IProgress<ImageProgress>? progress, CancellationToken cancellationToken)
     {
         BlobHash hash = new(record.Hash.Span);
+        NoteNamed(record);
         await EnsureAsync(hash, progress, cancellationToken).ConfigureAwait(false);
         if (!record.Nodes.Contains(_self.Name))
         {
@@ -187,6 +198,7 @@ internal sealed class NodeImages : IDisposable
         try
         {
             bool isRemoved = await Store.RemoveAsync(image, CancellationToken.None).ConfigureAwait(false);
+            _named.TryRemove(image, out _);
             if (isRemoved)
                 Changed?.Invoke();
             return isRemoved;
@@ -240,6 +252,8 @@ internal sealed class NodeImages : IDisposable
         }));
         return record;
     }
+
+    private void NoteNamed(ImageRecord record) => _named[new BlobHash(record.Hash.Span)] = true;
 
     /// <summary>The architecture of this machine, as images name it.</summary>
     public static string Architecture => RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "aarch64" : "x86_64";
