@@ -31,8 +31,17 @@ public sealed class ImageCollection
     public static ImageCollection Of(ImageManifest manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
+        return Of(manifest.Hash, manifest.Parts.Select(static part => (part.FileName, part.Hash)));
+    }
+
+    /// <summary>The collection of an image whose manifest need not be here.</summary>
+    /// <param name="manifest">The manifest's hash.</param>
+    /// <param name="parts">The parts' file names and hashes, as the manifest has them.</param>
+    public static ImageCollection Of(BlobHash manifest, IEnumerable<(string FileName, BlobHash Hash)> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
         var collection = new Collection(
-            [new CollectionEntry(ManifestName, manifest.Hash), .. manifest.Parts.Select(static part => new CollectionEntry(part.FileName, part.Hash))]);
+            [new CollectionEntry(ManifestName, manifest), .. parts.Select(static part => new CollectionEntry(part.FileName, part.Hash))]);
         return new ImageCollection(collection.NamesToBytes(), collection.ToHashSequence().Bytes.ToArray());
     }
 }

@@ -22,6 +22,7 @@ internal static class StatusJson
             ["reason"] = status.StoreReason,
         },
         ["self"] = status.Self,
+        ["catalogue"] = status.Catalogue,
         ["nodes"] = new JsonArray([.. status.Nodes.Select(Node)]),
         ["vms"] = new JsonArray([.. status.Vms.Select(VmJson.Create)]),
         ["images"] = new JsonArray([.. status.Images.Select(image => ImageJson.Create(image))]),

@@ -16,6 +16,7 @@ internal static class StatusText
         {
             $"cluster {status.ClusterId}  engine {status.Engine}  leader {(status.Leader.Length > 0 ? status.Leader : "none")}"
                 + (status.RaftTerm > 0 ? string.Create(CultureInfo.InvariantCulture, $"  term {status.RaftTerm}") : "")
+                + $"  catalogue {status.Catalogue}"
                 + (status.StoreReason.Length > 0 ? $"\nThe state of VMs and images may be stale: {status.StoreReason}" : ""),
             TextTable.Render(
                 ["NODE", "ROLE", "STATE", "P2P", "RTT", "GRPC", "CALLS", "ID"],

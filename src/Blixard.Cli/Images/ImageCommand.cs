@@ -19,6 +19,8 @@ internal static class ImageCommand
         CreateInspect(),
         CreateVerify(),
         CreateRemove(),
+        ImageShareCommand.Create(),
+        ImageCatalogueCommand.Create(),
     };
 
     /// <summary>Shows how far the work is on stderr: bars on a terminal, one for each source beside that of the whole; elsewhere a line for
@@ -45,8 +47,8 @@ internal static class ImageCommand
                 await caller.CallAsync(ImageMethods.List, new ListImagesRequest(), null, cancellationToken).ConfigureAwait(false);
             string note = list.StaleReason.Length > 0 ? $"\n\nThis may be old: {list.StaleReason}" : "";
             output.WriteList(
-                list.Images.Select(image => ImageJson.Create(image, list.Node)),
-                (list.Images.Count > 0 ? ImageText.Table(list.Images, list.Node) : "no images; 'blixard image add' packs one") + note);
+                list.Images.Select(image => ImageJson.Create(image, list.Node)).Concat(list.Foreign.Select(ImageJson.Create)),
+                (list.Images.Count + list.Foreign.Count > 0 ? ImageText.Table(list.Images, list.Node, list.Foreign) : "no images; 'blixard image add' packs one") + note);
             return ExitCode.Done;
         });
         return command;

@@ -15,6 +15,16 @@ internal static class ImageJson
         JsonObject json = ToJson(image);
         if (here is not null)
             json["here"] = image.Nodes.Contains(here);
+        json["catalogue"] = "";
+        return json;
+    }
+
+    /// <summary>An image of another cluster's catalogue: "nodes" are that cluster's.</summary>
+    public static JsonObject Create(ForeignImage image)
+    {
+        JsonObject json = ToJson(image.Image);
+        json["here"] = false;
+        json["catalogue"] = image.Catalogue;
         return json;
     }
 

@@ -11,7 +11,7 @@ internal static class ImagePullCommand
 {
     public static Command Create()
     {
-        var reference = new Argument<string>("image") { Description = "NAME, NAME:TAG or the hash." };
+        var reference = new Argument<string>("image") { Description = "NAME, NAME:TAG, the hash, or CATALOGUE//NAME:TAG of another cluster." };
         var command = new Command("pull", "Fetch an image to this node.") { reference };
         LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
         {

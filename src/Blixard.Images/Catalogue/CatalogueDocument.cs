@@ -63,6 +63,7 @@ public sealed class CatalogueDocument : IAsyncDisposable
             if (Current.Images.FirstOrDefault(known => known.Reference == image.Reference) is { } known && known.Hash != image.Hash)
                 throw new NameTakenException(image.Reference);
             await _document.SetBytesAsync(_author, CatalogueKey.OfImage(image.Name, image.Tag), content, cancellationToken).ConfigureAwait(false);
+            return true;
         }, cancellationToken).ConfigureAwait(false);
         if (Current.Images.All(known => known.Reference != image.Reference || known.Hash != image.Hash))
             throw new NewerNameException(image.Reference);
@@ -79,11 +80,39 @@ public sealed class CatalogueDocument : IAsyncDisposable
             isKnown = Current.Images.Any(known => known.Name == name && known.Tag == tag);
             if (isKnown)
                 _document.Delete(_author, CatalogueKey.OfImage(name, tag));
-            return Task.CompletedTask;
+            return Task.FromResult(isKnown);
         }, cancellationToken).ConfigureAwait(false);
         if (Current.Images.Any(known => known.Name == name && known.Tag == tag))
             throw new NewerNameException($"{name}:{tag}");
         return isKnown;
+    }
+
+    /// <summary>Makes the names of an author exactly these: says those that are new or different, and takes back what is gone.</summary>
+    /// <param name="names">Who says them; its secret is with the document. Several nodes may share it, as what they say is the same.</param>
+    /// <param name="images">All images.</param>
+    /// <param name="cancellationToken">Gives it up; what was said until then stays.</param>
+    /// <exception cref="Manifests.InvalidManifestException">An image breaks a rule.</exception>
+    public async Task MirrorAsync(AuthorId names, IEnumerable<CatalogueImage> images, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        var wanted = images.ToDictionary(
+            static image => image.Reference, static image => (Key: CatalogueKey.OfImage(image.Name, image.Tag), Content: image.ToBytes()), StringComparer.Ordinal);
+        await ChangeAsync(async () =>
+        {
+            var query = new DocumentQuery { Author = names, Key = KeyFilter.Prefix(System.Text.Encoding.ASCII.GetBytes(CatalogueKey.ImagePrefix)) };
+            bool isChanged = false;
+            foreach (SignedEntry entry in _document.Query(query).ToArray())
+            {
+                if (!CatalogueKey.TryReadImage(entry.Key.Key.Span, out string? name, out string? tag) || !wanted.TryGetValue($"{name}:{tag}", out var image))
+                    isChanged |= _document.Delete(names, entry.Key.Key.Span) > 0;
+                else if (entry.ContentHash == BlobHash.Of(image.Content))
+                    wanted.Remove($"{name}:{tag}");
+            }
+
+            foreach ((byte[] key, byte[] content) in wanted.Values)
+                await _document.SetBytesAsync(names, key, content, cancellationToken).ConfigureAwait(false);
+            return isChanged || wanted.Count > 0;
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Says which images this node has all of, and takes back what it said of others.</summary>
@@ -100,16 +129,19 @@ public sealed class CatalogueDocument : IAsyncDisposable
         {
             var query = new DocumentQuery { Author = _author, Key = KeyFilter.Prefix(System.Text.Encoding.ASCII.GetBytes(CatalogueKey.HolderPrefix)) };
             var said = new HashSet<BlobHash>();
+            bool isChanged = false;
             foreach (SignedEntry entry in _document.Query(query).ToArray())
             {
                 if (!CatalogueKey.TryReadHolder(entry.Key.Key.Span, out BlobHash image) || !here.Contains(image))
-                    _document.Delete(_author, entry.Key.Key.Span);
+                    isChanged |= _document.Delete(_author, entry.Key.Key.Span) > 0;
                 else if (entry.ContentHash == hash)
                     said.Add(image);
             }
 
-            foreach (BlobHash image in here.Where(image => !said.Contains(image)))
+            BlobHash[] news = [.. here.Where(image => !said.Contains(image))];
+            foreach (BlobHash image in news)
                 await _document.SetBytesAsync(_author, CatalogueKey.OfHolder(image), content, cancellationToken).ConfigureAwait(false);
+            return isChanged || news.Length > 0;
         }, cancellationToken).ConfigureAwait(false);
     }
 
@@ -121,12 +153,14 @@ public sealed class CatalogueDocument : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task ChangeAsync(Func<Task> change, CancellationToken cancellationToken)
+    // The change says whether there was anything to change.
+    private async Task ChangeAsync(Func<Task<bool>> change, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await change().ConfigureAwait(false);
+            if (!await change().ConfigureAwait(false))
+                return;
             await ReadHeldAsync(cancellationToken).ConfigureAwait(false);
         }
         finally

@@ -36,6 +36,12 @@ internal sealed class NodeBlobs : IEndpointProtocols, IDisposable
         _provider = new BlobProvider(store, new BlobProviderOptions { TimeProvider = time, Authorize = AuthorizeAsync });
     }
 
+    /// <summary>What those who are no members may have; null: nothing. Asked for each of their requests.</summary>
+    public Func<BlobRequestInfo, bool>? AdmitsOutsider { get; set; }
+
+    /// <summary>Dials whoever has content; null while there is no endpoint.</summary>
+    public IrohBlobSources? Sources => Volatile.Read(ref _sources);
+
     /// <summary>Serves exchanges of members.</summary>
     public RpcService Bind() => new ExchangeService(ServeAsync).Bind();
 
@@ -53,7 +59,7 @@ internal sealed class NodeBlobs : IEndpointProtocols, IDisposable
     public void Dispose() => _provider.Dispose();
 
     private async ValueTask<BlobAccess> AuthorizeAsync(BlobRequestInfo request) =>
-        await _members.IsMemberAsync(request.Peer).ConfigureAwait(false) ? BlobAccess.Allow : BlobAccess.Permission;
+        await _members.IsMemberAsync(request.Peer).ConfigureAwait(false) || AdmitsOutsider?.Invoke(request) == true ? BlobAccess.Allow : BlobAccess.Permission;
 
     private async Task ServeAsync(string protocol, RpcContext context, ExchangeStream stream, CancellationToken cancellationToken)
     {

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Blixard.Cluster.Images;
 using Blixard.Cluster.Store;
 using Blixard.Images;
+using Blixard.Images.Catalogue;
 using Blixard.Images.Manifests;
 using Blixard.Node.Events;
 using Blixard.Node.Membership;
@@ -33,7 +34,7 @@ internal sealed class NodeImages : IDisposable
     private readonly ImageFetcher _fetcher;
     private readonly ConcurrentDictionary<string, (BlobHash Hash, IDisposable Pin)> _pins = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<BlobHash, bool> _named = [];
-    private IReadOnlyList<ImageRecord> _known = [];
+    private IReadOnlyList<ImageRecord>? _known;
     private int _adding;
 
     public NodeImages(NodeSelf self, NodeCluster cluster, PeerTable peers, NodeBlobs blobs, NodeEventHub events, ImageStore store, TimeProvider time)
@@ -46,20 +47,27 @@ internal sealed class NodeImages : IDisposable
     /// <summary>Raised, on any thread, when an image has come here or went.</summary>
     public event Action? Changed;
 
+    /// <summary>Raised, on any thread, when <see cref="Known"/> is another.</summary>
+    public event Action? KnownChanged;
+
     /// <summary>What is here.</summary>
     public ImageStore Store { get; }
 
     /// <summary>The catalogue as it was known last: what is gone by when the cluster store does not answer.</summary>
     public IReadOnlyList<ImageRecord> Known
     {
-        get => Volatile.Read(ref _known);
+        get => Volatile.Read(ref _known) ?? [];
         set
         {
             foreach (ImageRecord record in value)
                 NoteNamed(record);
             Volatile.Write(ref _known, value);
+            KnownChanged?.Invoke();
         }
     }
+
+    /// <summary>Whether <see cref="Known"/> was ever heard from the cluster store.</summary>
+    public bool IsKnown => Volatile.Read(ref _known) is not null;
 
     /// <summary>Whether an image has had a name since this node started, however shortly.</summary>
     public bool WasNamed(BlobHash image) => _named.ContainsKey(image);
@@ -141,6 +149,41 @@ internal sealed class NodeImages : IDisposable
         }
 
         return record;
+    }
+
+    /// <summary>Brings an image of another cluster's catalogue here and puts it into this cluster's.</summary>
+    /// <param name="image">What the other catalogue says of it.</param>
+    /// <param name="sources">Who has it.</param>
+    /// <param name="progress">Told now and then.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <exception cref="ImageException">It is none.</exception>
+    /// <exception cref="BlobTransferException">It could not be fetched.</exception>
+    /// <exception cref="RecordException">The name stands for other content in this cluster.</exception>
+    public async Task<ImageRecord> PullForeignAsync(
+        CatalogueImage image, IReadOnlyList<IBlobSource> sources, IProgress<ImageProgress>? progress, CancellationToken cancellationToken)
+    {
+        // Said before gigabytes are fetched; adding it says it again.
+        ImageRecord? same = (await _cluster.Images.ListAsync(cancellationToken).ConfigureAwait(false))
+            .FirstOrDefault(record => record.Name == image.Name && record.Tag == image.Tag);
+        if (same is not null && !same.Hash.Span.SequenceEqual(image.Hash.ToArray()))
+            throw new RecordException(RecordFailure.AlreadyExists, $"The image {image.Reference} exists in this cluster with other content. Remove it first.");
+        Interlocked.Increment(ref _adding);
+        try
+        {
+            LocalImage local = await _fetcher.EnsureAsync(image.Hash, sources, progress, cancellationToken).ConfigureAwait(false);
+            ImageRecord wish = RecordOf(local.Manifest, copies: 0);
+            (wish.Name, wish.Tag) = (image.Name, image.Tag);
+            // If it gets none after all, the upkeep removes it.
+            NoteNamed(wish);
+            ImageRecord record = await _cluster.Images.AddAsync(wish, _self.Name, cancellationToken).ConfigureAwait(false);
+            _events.Publish(new ImageAddedEvent(image.Reference, image.Hash.ToString()));
+            return record;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _adding);
+            Changed?.Invoke();
+        }
     }
 
     /// <summary>Makes sure that an image is here, whatever it is called.</summary>

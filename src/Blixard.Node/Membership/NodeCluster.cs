@@ -26,6 +26,7 @@ internal sealed class NodeCluster : IAsyncDisposable
         Members = new Members(store, Tokens, time);
         Vms = new VmRecords(store, time);
         Images = new ImageRecords(store);
+        Catalogues = new CatalogueRecords(store);
         Liveness = new LivenessRecords(store, time);
         Directory = new MemberDirectory(Members, isStoreHere, loggers.CreateLogger<MemberDirectory>(), known);
     }
@@ -39,6 +40,8 @@ internal sealed class NodeCluster : IAsyncDisposable
     public VmRecords Vms { get; }
 
     public ImageRecords Images { get; }
+
+    public CatalogueRecords Catalogues { get; }
 
     public LivenessRecords Liveness { get; }
 

@@ -10,13 +10,15 @@ using Blixard.Node.Membership;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Services;
 using Blixard.V1;
+using Google.Protobuf.WellKnownTypes;
 using Iroh.Blobs;
+using Iroh.Docs;
 using ImageProgress = Blixard.V1.ImageProgress;
 
 namespace Blixard.Node.Services;
 
 /// <summary>The handlers of <c>blixard.v1.Image</c>.</summary>
-internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster cluster)
+internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster cluster, NodeCatalogue catalogue)
 {
     // Progress that nobody has read yet: only the newest counts.
     private const int ProgressBacklogMax = 4;
@@ -24,12 +26,19 @@ internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster
     public RpcService Bind() => new RpcService(ImageReflection.Descriptor, "Image")
         .ServerStreaming(ImageMethods.Add, Add)
         .ServerStreaming(ImageMethods.Pull, (request, context) => FollowAsync(
-            async (progress, token) => await images.PullAsync(await images.FindAsync(request.Reference, token).ConfigureAwait(false), progress, token).ConfigureAwait(false),
+            async (progress, token) => catalogue.IsForeign(request.Reference)
+                ? await catalogue.PullAsync(request.Reference, progress, token).ConfigureAwait(false)
+                : await images.PullAsync(await images.FindAsync(request.Reference, token).ConfigureAwait(false), progress, token).ConfigureAwait(false),
             context.CancellationToken))
         .Unary(ImageMethods.List, (_, context) => Failures.ExplainAsync(ListAsync(context.CancellationToken)))
         .Unary(ImageMethods.Inspect, (request, context) => Failures.ExplainAsync(InspectAsync(request, context.CancellationToken)))
         .Unary(ImageMethods.Remove, (request, context) => Failures.ExplainAsync(RemoveAsync(request, context.CancellationToken)))
-        .Unary(ImageMethods.Verify, (request, context) => Failures.ExplainAsync(VerifyAsync(request, context.CancellationToken)));
+        .Unary(ImageMethods.Verify, (request, context) => Failures.ExplainAsync(VerifyAsync(request, context.CancellationToken)))
+        .Unary(ImageMethods.ShareCatalogue, (request, context) => Failures.ExplainAsync(ShareAsync(request, context.CancellationToken)))
+        .Unary(ImageMethods.RevokeCatalogue, (_, context) => Failures.ExplainAsync(RevokeAsync(context.CancellationToken)))
+        .Unary(ImageMethods.AddCatalogue, (request, context) => Failures.ExplainAsync(AddCatalogueAsync(request, context.CancellationToken)))
+        .Unary(ImageMethods.ListCatalogues, (_, context) => Failures.ExplainAsync(ListCataloguesAsync(context.CancellationToken)))
+        .Unary(ImageMethods.RemoveCatalogue, (request, context) => Failures.ExplainAsync(RemoveCatalogueAsync(request, context.CancellationToken)));
 
     private IAsyncEnumerable<ImageProgress> Add(AddImageRequest request, RpcContext context)
     {
@@ -111,6 +120,7 @@ internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster
             response.Images.Add(brief);
         }
 
+        response.Foreign.AddRange(catalogue.ForeignImages());
         return response;
     }
 
@@ -140,6 +150,36 @@ internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster
         if (!images.Store.TryGet(hash, out _))
             throw new RpcException(RpcStatusCode.NotFound, $"The image {record.Name}:{record.Tag} is not on {self.Name}. Pull it first.");
         return new VerifyImageResponse { Image = record, Damaged = { await images.Store.VerifyAsync(hash, cancellationToken).ConfigureAwait(false) } };
+    }
+
+    private async Task<ShareCatalogueResponse> ShareAsync(ShareCatalogueRequest request, CancellationToken cancellationToken)
+    {
+        TimeSpan ttl = request.Ttl?.ToTimeSpan() ?? NodeCatalogue.TtlDefault;
+        if (ttl < TimeSpan.FromSeconds(1) || ttl > NodeCatalogue.TtlMax)
+            throw new RpcException(RpcStatusCode.InvalidArgument, $"a catalogue is shared for 1 second to {NodeCatalogue.TtlMax.TotalDays} days");
+        (DocTicket ticket, DateTimeOffset until) = await catalogue.ShareAsync(ttl, cancellationToken).ConfigureAwait(false);
+        return new ShareCatalogueResponse { Ticket = ticket.ToString(), Until = Timestamp.FromDateTimeOffset(until) };
+    }
+
+    private async Task<RevokeCatalogueResponse> RevokeAsync(CancellationToken cancellationToken)
+    {
+        await catalogue.RevokeAsync(cancellationToken).ConfigureAwait(false);
+        return new RevokeCatalogueResponse();
+    }
+
+    private async Task<AddCatalogueResponse> AddCatalogueAsync(AddCatalogueRequest request, CancellationToken cancellationToken)
+    {
+        await catalogue.AddAsync(request.Name, request.Ticket, cancellationToken).ConfigureAwait(false);
+        return new AddCatalogueResponse();
+    }
+
+    private async Task<ListCataloguesResponse> ListCataloguesAsync(CancellationToken cancellationToken) =>
+        new() { Catalogues = { await catalogue.ListAsync(cancellationToken).ConfigureAwait(false) } };
+
+    private async Task<RemoveCatalogueResponse> RemoveCatalogueAsync(RemoveCatalogueRequest request, CancellationToken cancellationToken)
+    {
+        await cluster.Catalogues.RemoveForeignAsync(request.Name, cancellationToken).ConfigureAwait(false);
+        return new RemoveCatalogueResponse();
     }
 
     // A VM that was recorded before hashes were uses whatever its name stands for.

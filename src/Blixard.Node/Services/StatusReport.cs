@@ -16,7 +16,8 @@ namespace Blixard.Node.Services;
 
 /// <summary>The cluster as this node sees it. Answers also while the store cannot: then with what was known last. Thread-safe.</summary>
 internal sealed class StatusReport(
-    NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, RaftReports raft, Func<string> clusterId, Func<string> engine, Action onEtcd)
+    NodeSelf self, NodeCluster cluster, PeerTable peers, P2pEndpoint p2p, NodeVitals vitals, RaftReports raft, Func<string> clusterId, Func<string> engine, Action onEtcd,
+    Func<string> catalogue)
 {
     // A status is asked for by people: better an answer without news than none.
     private static readonly TimeSpan StorePatience = TimeSpan.FromSeconds(2);
@@ -49,6 +50,7 @@ internal sealed class StatusReport(
             Engine = engine(),
             Self = self.Name,
             StoreReason = storeReason,
+            Catalogue = catalogue(),
             Consistency = storeReason.Length == 0 ? "linearizable" : "may be stale",
         };
         Dictionary<EndpointId, Member> members = new(cluster.Directory.Current);

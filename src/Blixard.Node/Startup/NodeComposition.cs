@@ -69,6 +69,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
     private NodeBlobs? _blobs;
     private NodeImages? _images;
     private ImageUpkeep? _upkeep;
+    private NodeCatalogue? _catalogue;
     private NodeVitals? _vitals;
     private Task _waitingForKey = Task.CompletedTask;
     private Task _noticing = Task.CompletedTask;
@@ -159,6 +160,8 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         if (_departure is { HasLeft: true })
             PutEtcdAway();
         await _p2p.DisposeAsync().ConfigureAwait(false);
+        if (_catalogue is not null)
+            await _catalogue.DisposeAsync().ConfigureAwait(false);
         if (_grpc is not null)
             await _grpc.DisposeAsync().ConfigureAwait(false);
         // Now nobody asks for content any more.
@@ -310,8 +313,10 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         _vitals = new NodeVitals(Self, cluster, _options.NodeTtl, _directory.GuardPath, Events, _time, _loggers);
         NodeLease lease = _vitals.Lease;
         var vms = new VmLoop(Self, cluster, images, lease, Events, _directory.VmsPath, _time);
+        _catalogue = new NodeCatalogue(Self, cluster, images, _blobs!, _vitals.Liveness, _directory.DocumentsPath, Events, _time);
         var reports = new RaftReports(Self, cluster.Directory, _peers, _raft);
-        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, reports, () => ClusterId, Engine, () => Note(file => file with { Engine = StoreEngine.Etcd }));
+        var status = new StatusReport(Self, cluster, _peers, _p2p, _vitals, reports, () => ClusterId, Engine,
+            () => Note(file => file with { Engine = StoreEngine.Etcd }), () => _catalogue.State);
         _departure = new Departure(Self, cluster, _raft, reports, _peers, Engine, Forget, Lifetime, Events, async leaving =>
         {
             await vms.EndAllAsync(leaving).ConfigureAwait(false);
@@ -325,7 +330,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         [
             new ClusterService(Self, cluster, status, entrance, _departure, Engine, _time).Bind(),
             new VmService(Self, cluster, images, status, _peers, () => vms.Host).Bind(),
-            new ImageService(Self, images, cluster).Bind(),
+            new ImageService(Self, images, cluster, _catalogue).Bind(),
             _blobs!.Bind(),
             new HealthService(() => table!.Names).Bind(),
             new LocalService(Lifetime).Bind(),
@@ -378,7 +383,7 @@ internal sealed partial class NodeComposition : IAsyncDisposable
         RememberPort();
         Self.RecordChanged += RememberPort;
         var runner = new IrohServiceRunner(_dispatcher!, _loggers.CreateLogger<IrohServiceRunner>());
-        _p2p.Serve(key, cluster.Directory, runner, _peers, _blobs!);
+        _p2p.Serve(key, cluster.Directory, runner, _peers, _catalogue!);
         _probe = new GrpcProbe(_peers, _time);
         _vitals!.Start(key.PublicKey, () => _vms!.HasMovable, () => _raft?.View.IsLeader ?? Self.IsServer);
         if (!_store.IsOnlyHere)

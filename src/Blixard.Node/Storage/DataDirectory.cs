@@ -19,6 +19,7 @@ internal sealed class DataDirectory : IDisposable
         EtcdPath = In("etcd");
         BlobsPath = In("blobs");
         ImageFilesPath = In("image-files");
+        DocumentsPath = In("documents");
         VmsPath = In("vms");
         GuardPath = In("guard");
         ApiSocketPath = NodeDefaults.ApiSocketPath(path);
@@ -38,6 +39,9 @@ internal sealed class DataDirectory : IDisposable
 
     /// <summary>The directory of the store of content.</summary>
     public string BlobsPath { get; }
+
+    /// <summary>The directory of the documents in which catalogues travel.</summary>
+    public string DocumentsPath { get; }
 
     /// <summary>The directory of files of images that are made again when they are wanted.</summary>
     public string ImageFilesPath { get; }

@@ -136,6 +136,26 @@ public static class ImageMethods
     /// <summary>Reads an image on the node's disk.</summary>
     public static readonly RpcMethod<VerifyImageRequest, VerifyImageResponse> Verify =
         RpcMethod.Unary<VerifyImageRequest, VerifyImageResponse>(ImageReflection.Descriptor, "Image", "Verify");
+
+    /// <summary>Lets others read the catalogue.</summary>
+    public static readonly RpcMethod<ShareCatalogueRequest, ShareCatalogueResponse> ShareCatalogue =
+        RpcMethod.Unary<ShareCatalogueRequest, ShareCatalogueResponse>(ImageReflection.Descriptor, "Image", "ShareCatalogue");
+
+    /// <summary>Ends all sharing.</summary>
+    public static readonly RpcMethod<RevokeCatalogueRequest, RevokeCatalogueResponse> RevokeCatalogue =
+        RpcMethod.Unary<RevokeCatalogueRequest, RevokeCatalogueResponse>(ImageReflection.Descriptor, "Image", "RevokeCatalogue");
+
+    /// <summary>Adds another cluster's catalogue.</summary>
+    public static readonly RpcMethod<AddCatalogueRequest, AddCatalogueResponse> AddCatalogue =
+        RpcMethod.Unary<AddCatalogueRequest, AddCatalogueResponse>(ImageReflection.Descriptor, "Image", "AddCatalogue");
+
+    /// <summary>The catalogues of others.</summary>
+    public static readonly RpcMethod<ListCataloguesRequest, ListCataloguesResponse> ListCatalogues =
+        RpcMethod.Unary<ListCataloguesRequest, ListCataloguesResponse>(ImageReflection.Descriptor, "Image", "ListCatalogues");
+
+    /// <summary>Removes another cluster's catalogue.</summary>
+    public static readonly RpcMethod<RemoveCatalogueRequest, RemoveCatalogueResponse> RemoveCatalogue =
+        RpcMethod.Unary<RemoveCatalogueRequest, RemoveCatalogueResponse>(ImageReflection.Descriptor, "Image", "RemoveCatalogue");
 }
 
 /// <summary>The methods of <c>blixard.v1.Health</c>; proto/blixard/v1/health.proto says what they do.</summary>

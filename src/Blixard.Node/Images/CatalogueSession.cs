@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+using System.Text;
+using Blixard.Cluster.Images;
+using Blixard.V1;
+using Iroh;
+using Iroh.Base;
+using Iroh.Blobs.Store;
+using Iroh.Blobs.Transfer;
+using Iroh.Cryptography;
+using Iroh.Docs;
+using Iroh.Docs.Store;
+using Iroh.Gossip;
+using Iroh.Protocols;
+using EndpointAddress = Iroh.Base.EndpointAddress;
+
+namespace Blixard.Node.Images;
+
+/// <summary>
+/// Catalogues on one endpoint, as long as that is bound: the protocols, this cluster's own catalogue and those of others. What is open may be
+/// read from any thread; <see cref="FollowAsync"/> and <see cref="DisposeAsync"/> are called by one at a time.
+/// </summary>
+internal sealed class CatalogueSession : IAsyncDisposable
+{
+    // Both are derived from the document's secret, so that every member can say the same in the same name, and a node that lost its disk can take
+    // back what it said before.
+    private const string NamesContext = "blixard 2026 catalogue author of names";
+    private const string HolderContext = "blixard 2026 catalogue author of a node";
+
+    private readonly IrohEndpoint _endpoint;
+    private readonly IDocumentStore _store;
+    private readonly IBlobStore _blobs;
+    private readonly string _node;
+    private readonly TimeProvider _time;
+    private readonly BlobDownloader _downloader;
+    private readonly GossipProtocol _gossip;
+    private readonly DocsProtocol _docs;
+    private HashSet<EndpointId> _told = [];
+    private OpenCatalogue? _own;
+    private ImmutableSortedDictionary<string, OpenCatalogue> _foreign = ImmutableSortedDictionary.Create<string, OpenCatalogue>(StringComparer.Ordinal);
+
+    public CatalogueSession(
+        IrohEndpoint endpoint, IDocumentStore store, IBlobStore blobs, IrohBlobSources sources, string node,
+        Func<EndpointId, NamespaceId, bool> authorize, TimeProvider time)
+    {
+        (_endpoint, _store, _blobs, Sources, _node, _time) = (endpoint, store, blobs, sources, node, time);
+        _downloader = new BlobDownloader(blobs, new BlobTransferOptions { TimeProvider = time });
+        _gossip = new GossipProtocol(endpoint, new GossipOptions { TimeProvider = time });
+        _docs = new DocsProtocol(
+            endpoint, store, blobs, new CatalogueFetcher(_downloader, sources), new DocsOptions { Authorize = authorize, TimeProvider = time }, _gossip);
+    }
+
+    /// <summary>Who serves which protocol.</summary>
+    public IReadOnlyDictionary<string, IProtocolHandler> Handlers => new Dictionary<string, IProtocolHandler>
+    {
+        [GossipProtocol.ApplicationProtocol] = _gossip,
+        [DocsProtocol.ApplicationProtocol] = _docs,
+    };
+
+    /// <summary>Dials whoever has content.</summary>
+    public IrohBlobSources Sources { get; }
+
+    /// <summary>This endpoint, now.</summary>
+    public EndpointAddress Address => _endpoint.Address;
+
+    /// <summary>The cluster's own catalogue; null while it was never shared.</summary>
+    public OpenCatalogue? Own => Volatile.Read(ref _own);
+
+    /// <summary>Who says the names of the own catalogue.</summary>
+    public AuthorId Names { get; private set; }
+
+    /// <summary>The catalogues of others, by name.</summary>
+    public ImmutableSortedDictionary<string, OpenCatalogue> Foreign => Volatile.Read(ref _foreign);
+
+    /// <summary>Opens what the records name, closes and forgets what they name no more.</summary>
+    public async Task FollowAsync(CatalogueState state, IReadOnlyList<EndpointAddress> members, CancellationToken cancellationToken)
+    {
+        NamespaceSecret? secret = TryReadSecret(state.Own);
+        var wanted = new HashSet<NamespaceId>();
+        if (secret is not null)
+            wanted.Add(secret.Id);
+        if (Own is { } own && own.Document.Id != secret?.Id)
+        {
+            Volatile.Write(ref _own, null);
+            await own.DisposeAsync().ConfigureAwait(false);
+        }
+
+        Dictionary<string, DocTicket> tickets = TicketsOf(state);
+        wanted.UnionWith(tickets.Values.Select(ticket => ticket.Capability.Id));
+        foreach ((string name, OpenCatalogue open) in Foreign)
+        {
+            if (tickets.TryGetValue(name, out DocTicket? ticket) && ticket.Capability.Id == open.Document.Id && ticket.Nodes.SequenceEqual(open.Nodes))
+                continue;
+            Volatile.Write(ref _foreign, Foreign.Remove(name));
+            await open.DisposeAsync().ConfigureAwait(false);
+        }
+
+        foreach (DocumentCapability unwanted in _docs.ListDocuments().Where(document => !wanted.Contains(document.Id)))
+            await _docs.DropAsync(unwanted.Id).ConfigureAwait(false);
+        if (secret is not null)
+            await OpenOwnAsync(secret, members, cancellationToken).ConfigureAwait(false);
+        foreach ((string name, DocTicket ticket) in tickets.Where(pair => !Foreign.ContainsKey(pair.Key)))
+        {
+            Document document = ImportForReading(ticket.Capability);
+            OpenCatalogue open = await OpenCatalogue.OpenAsync(document, _blobs, _docs.DefaultAuthor, ticket.Nodes, _time, cancellationToken).ConfigureAwait(false);
+            Volatile.Write(ref _foreign, Foreign.SetItem(name, open));
+            document.StartSync(ticket.Nodes);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Own is { } own)
+            await own.DisposeAsync().ConfigureAwait(false);
+        foreach (OpenCatalogue open in Foreign.Values)
+            await open.DisposeAsync().ConfigureAwait(false);
+        await _docs.DisposeAsync().ConfigureAwait(false);
+        await _gossip.DisposeAsync().ConfigureAwait(false);
+        _downloader.Dispose();
+    }
+
+    /// <summary>The secret of a catalogue's document; null if the record is none that this version knows.</summary>
+    public static NamespaceSecret? TryReadSecret(CatalogueRecord? record) =>
+        record?.NamespaceSeed.Length == NamespaceSecret.SeedLength ? NamespaceSecret.FromSeed(record.NamespaceSeed.Span) : null;
+
+    private async Task OpenOwnAsync(NamespaceSecret secret, IReadOnlyList<EndpointAddress> members, CancellationToken cancellationToken)
+    {
+        if (Own is null)
+        {
+            Document document = _docs.Import(DocumentCapability.Write(secret));
+            document.DownloadPolicy = EntriesOnly;
+            Author names = AuthorOf(secret, NamesContext, ""), holder = AuthorOf(secret, HolderContext, _node);
+            _store.ImportAuthor(names);
+            _store.ImportAuthor(holder);
+            Names = names.Id;
+            Volatile.Write(ref _own, await OpenCatalogue.OpenAsync(document, _blobs, holder.Id, [], _time, cancellationToken).ConfigureAwait(false));
+            _told = [];
+            document.StartSync();
+        }
+
+        EndpointAddress[] news = [.. members.Where(member => !_told.Contains(member.Id))];
+        if (news.Length == 0)
+            return;
+        _told.UnionWith(news.Select(member => member.Id));
+        Own!.Document.StartSync(news);
+    }
+
+    // A ticket may allow more than is wanted.
+    private Document ImportForReading(DocumentCapability capability)
+    {
+        Document document = _docs.Import(capability.ToRead());
+        document.DownloadPolicy = EntriesOnly;
+        return document;
+    }
+
+    private static DownloadPolicy EntriesOnly => DownloadPolicy.NothingExcept(KeyFilter.Prefix("image/"u8.ToArray()), KeyFilter.Prefix("holder/"u8.ToArray()));
+
+    private static Dictionary<string, DocTicket> TicketsOf(CatalogueState state)
+    {
+        var tickets = new Dictionary<string, DocTicket>(StringComparer.Ordinal);
+        foreach (ForeignCatalogueRecord record in state.Foreign)
+        {
+            // What cannot be read was added by a later version.
+            if (DocTicket.TryParse(record.Ticket, out DocTicket? ticket))
+                tickets[record.Name] = ticket;
+        }
+
+        return tickets;
+    }
+
+    private static Author AuthorOf(NamespaceSecret secret, string context, string node)
+    {
+        Blake3Hasher hasher = Blake3Hasher.CreateDeriveKey(context);
+        hasher.Update(secret.Seed);
+        hasher.Update(Encoding.UTF8.GetBytes(node));
+        byte[] seed = new byte[Author.SeedLength];
+        hasher.Finish(seed);
+        return Author.FromSeed(seed);
+    }
+}
