@@ -25,7 +25,8 @@ internal sealed class BenchNode : IBlobProviderEvents
     {
         await WarmAsync(directory);
         await using IrohEndpoint endpoint = await BindAsync();
-        await using DiskBlobStore store = DiskBlobStore.Open(directory);
+        // The programs beside it do not wait for the disk either.
+        await using DiskBlobStore store = DiskBlobStore.Open(directory, new BlobStoreOptions { FlushesToDisk = false });
         var node = new BenchNode();
         using var provider = new BlobProvider(store, new BlobProviderOptions { BytesPerSecond = bytesPerSecond, Events = node });
         await using var router = new ProtocolRouter(
@@ -59,7 +60,7 @@ internal sealed class BenchNode : IBlobProviderEvents
     {
         string warm = directory + ".warm";
         await using (var from = new MemoryBlobStore())
-        await using (DiskBlobStore to = DiskBlobStore.Open(warm))
+        await using (DiskBlobStore to = DiskBlobStore.Open(warm, new BlobStoreOptions { FlushesToDisk = false }))
         await using (IrohEndpoint provides = await BindAsync(), gets = await BindAsync())
         {
             using TempTag tag = await from.AddBytesAsync(new byte[WarmLength]);

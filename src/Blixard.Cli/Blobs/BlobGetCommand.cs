@@ -73,7 +73,8 @@ internal static class BlobGetCommand
         ParseResult result, EndpointOptions endpointOptions, IReadOnlyList<BlobTicket> from, HashAndFormat content, string path, string partial,
         CancellationToken cancellationToken)
     {
-        await using DiskBlobStore store = DiskBlobStore.Open(partial);
+        // What a power cut takes can be fetched again, and what it leaves is checked before it is written to the target.
+        await using DiskBlobStore store = DiskBlobStore.Open(partial, new BlobStoreOptions { FlushesToDisk = false });
         await using IrohEndpoint endpoint = await endpointOptions.BindAsync(result, [], cancellationToken).ConfigureAwait(false);
         await using var sources = new IrohBlobSources(endpoint);
         using var downloader = new BlobDownloader(store);
