@@ -212,7 +212,7 @@ public sealed class ImageStore
     }
 
     /// <summary>Reads all of an image from the disk and hashes it. What is wrong is given up, so that the next
-    /// <see cref="ImageFetcher.EnsureAsync"/> fetches it again.</summary>
+    /// <see cref="P2pImageStore.EnsureAsync"/> fetches it again.</summary>
     /// <param name="image">An image that is here.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     /// <returns>The file names of the parts that are missing or were damaged.</returns>

@@ -31,7 +31,7 @@ internal sealed class NodeImages : IDisposable
     private readonly NodeBlobs _blobs;
     private readonly NodeEventHub _events;
     private readonly BlobDownloader _downloader;
-    private readonly ImageFetcher _fetcher;
+    private readonly P2pImageStore _fetcher;
     private readonly ConcurrentDictionary<string, (BlobHash Hash, IDisposable Pin)> _pins = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<BlobHash, bool> _named = [];
     private IReadOnlyList<ImageRecord>? _known;
@@ -41,7 +41,7 @@ internal sealed class NodeImages : IDisposable
     {
         (_self, _cluster, _peers, _blobs, _events, Store) = (self, cluster, peers, blobs, events, store);
         _downloader = new BlobDownloader(store.Blobs, new BlobTransferOptions { TimeProvider = time });
-        _fetcher = new ImageFetcher(store, _downloader, time);
+        _fetcher = new P2pImageStore(store, _downloader, time);
     }
 
     /// <summary>Raised, on any thread, when an image has come here or went.</summary>

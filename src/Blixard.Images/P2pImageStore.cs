@@ -6,7 +6,7 @@ using Iroh.Blobs.Transfer;
 namespace Blixard.Images;
 
 /// <summary>Brings images to this machine from peers that have them. Thread-safe: those who want one image share one fetch.</summary>
-public sealed class ImageFetcher
+public sealed class P2pImageStore
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<BlobHash, SharedFetch> _fetches = [];
@@ -18,7 +18,7 @@ public sealed class ImageFetcher
     /// <param name="images">Where images go.</param>
     /// <param name="downloader">Downloads into the blobs of <paramref name="images"/>.</param>
     /// <param name="time">The clock for rates.</param>
-    public ImageFetcher(ImageStore images, BlobDownloader downloader, TimeProvider time)
+    public P2pImageStore(ImageStore images, BlobDownloader downloader, TimeProvider time)
     {
         _images = images;
         _downloader = downloader;

@@ -6,7 +6,7 @@ using Iroh.Blobs.Transfer;
 
 namespace Blixard.Images.Tests;
 
-public sealed class ImageFetcherTests : IAsyncLifetime
+public sealed class P2pImageStoreTests : IAsyncLifetime
 {
     private const int DiskLength = (2 << 20) + 50;
 
@@ -17,7 +17,7 @@ public sealed class ImageFetcherTests : IAsyncLifetime
     private DiskBlobStore _blobs = null!;
     private BlobDownloader _downloader = null!;
     private ImageStore _images = null!;
-    private ImageFetcher _fetcher = null!;
+    private P2pImageStore _fetcher = null!;
     private ImageManifest _image = null!;
 
     public async ValueTask InitializeAsync()
@@ -40,7 +40,7 @@ public sealed class ImageFetcherTests : IAsyncLifetime
         _blobs = DiskBlobStore.Open(_directory.Store(), new BlobStoreOptions { BytesMax = quota });
         _downloader = new BlobDownloader(_blobs);
         _images = await ImageStore.OpenAsync(_blobs, _directory.Store("files"), TimeProvider.System);
-        _fetcher = new ImageFetcher(_images, _downloader, TimeProvider.System);
+        _fetcher = new P2pImageStore(_images, _downloader, TimeProvider.System);
     }
 
     private async Task ReopenAsync(long? quota = null)
