@@ -39,6 +39,16 @@ public sealed class IrohBlobSources : IAsyncDisposable
         return new Source(this, address, name ?? address.Id.ToShortString());
     }
 
+    /// <summary>Connections that stand or are being made, as far as this end knows.</summary>
+    internal int OpenConnections
+    {
+        get
+        {
+            lock (_lock)
+                return _peers.Values.Count(static peer => !peer.HasEnded);
+        }
+    }
+
     /// <summary>Closes the connections; streams that are open on them fail.</summary>
     public async ValueTask DisposeAsync()
     {

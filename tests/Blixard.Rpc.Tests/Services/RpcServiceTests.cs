@@ -18,12 +18,14 @@ public sealed class RpcServiceTests
             StoreMethods.GrantLease, StoreMethods.KeepLease, StoreMethods.RevokeLease, TunnelMethods.Open, TunnelMethods.Pulse,
             VmMethods.Run, VmMethods.List, VmMethods.Inspect, VmMethods.Start, VmMethods.Stop, VmMethods.Remove, VmMethods.Logs, VmMethods.Console,
             ImageMethods.Add, ImageMethods.Pull, ImageMethods.List, ImageMethods.Inspect, ImageMethods.Remove, ImageMethods.Verify,
+            ImageMethods.ShareCatalogue, ImageMethods.RevokeCatalogue, ImageMethods.AddCatalogue, ImageMethods.ListCatalogues, ImageMethods.RemoveCatalogue,
+            ExchangeMethods.Open,
             HealthMethods.Check, HealthMethods.Watch, LocalMethods.Shutdown,
         ];
         IEnumerable<string> described = new[]
         {
             ClusterReflection.Descriptor, StoreReflection.Descriptor, VmReflection.Descriptor, ImageReflection.Descriptor,
-            HealthReflection.Descriptor, LocalReflection.Descriptor, TunnelReflection.Descriptor,
+            HealthReflection.Descriptor, LocalReflection.Descriptor, TunnelReflection.Descriptor, ExchangeReflection.Descriptor,
         }.SelectMany(f => f.Services).SelectMany(s => s.Methods).Select(m => $"/{m.Service.FullName}/{m.Name}");
         Assert.Equal(described.Order(StringComparer.Ordinal), ours.Select(m => m.Path).Order(StringComparer.Ordinal));
     }

@@ -70,6 +70,9 @@ public sealed class EndpointTransferTests : IAsyncLifetime
         await Task.WhenAll(getter.GetSizeAsync(first, _blob.Hash, Cancel), getter.GetSizeAsync(second, _blob.Hash, Cancel));
         Assert.Equal(1, node.Connections);
         await node.CloseConnectionsAsync();
+        // Until this end has heard of it a request would go out on the old one.
+        while (_sources.OpenConnections > 0)
+            await Task.Delay(1, Cancel);
         await getter.GetAsync(first, _blob, null, Cancel);
         Assert.True(_store.GetStatus(_blob.Hash).IsComplete);
         Assert.Equal(2, node.Connections);
