@@ -12,9 +12,6 @@ internal sealed class DocumentEvents
 
     private readonly ConcurrentDictionary<Subscriber, byte> _subscribers = [];
 
-    /// <summary>Number of subscribers.</summary>
-    internal int SubscriberCount => _subscribers.Count;
-
     /// <summary>Tells everybody; never waits.</summary>
     internal void Publish(DocumentEvent what)
     {

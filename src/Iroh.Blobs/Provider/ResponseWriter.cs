@@ -51,9 +51,6 @@ internal sealed class ResponseWriter : IDisposable
     /// <summary>Bytes that were handed to the stream.</summary>
     public long BytesSent { get; private set; }
 
-    /// <summary>Whether the peer was given up because it did not read.</summary>
-    public bool HasTimedOut => _sendTimer.IsCancellationRequested;
-
     /// <summary>Whether there is content in what was taken so far, and not only sizes and pairs.</summary>
     public bool HasContent { get; set; }
 

@@ -77,7 +77,7 @@ public sealed class BootTests(Guest guest) : IAsyncDisposable
         image.Run["Cmd"] = new JsonArray("it's \"one\"", "$HOME\n2");
         image.Run["Env"] = new JsonArray("GREETING=hello 'you' $1", "PATH=/bin");
         image.Run["User"] = "app";
-        image.Run["WorkingDir"] = "/work/made";
+        image.Run["WorkingDir"] = "/srv/made";
 
         BootableImage made = await ImportAsync(image.DockerArchive(), ContainerSourceKind.DockerArchive);
         (string console, VmExit exit) = await RunAsync("web-1", made);
@@ -86,7 +86,7 @@ public sealed class BootTests(Guest guest) : IAsyncDisposable
         [
             "args <it's \"one\"> <$HOME", "2>",
             "env hello 'you' $1|web-1|/home/app|/bin",
-            "at /work/made as 1234:1300 1300 77 78 umask 0022",
+            "at /srv/made as 1234:1300 1300 77 78 umask 0022",
             "owner 1234:77 640 kept setuid 755",
             "net 10.0.2.15/24 web-1 1",
             "gone /lower: b  /opaque: c ",
