@@ -6,19 +6,27 @@ namespace Blixard.Cli.Tests;
 /// <summary>The blixard command as a process of its own, as a user or a script runs it.</summary>
 internal sealed class CliProcess : IAsyncDisposable
 {
+    // No command of a test takes this long; one that hangs fails its test with its name instead of holding up all others.
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(3);
+
     private readonly Process _process;
     private readonly Task<string> _errors;
+    private readonly CancellationTokenSource _patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
     private CliProcess(Process process)
     {
         _process = process;
         _errors = process.StandardError.ReadToEndAsync();
+        _patience.CancelAfter(s_limit);
     }
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private CancellationToken Cancel => _patience.Token;
 
     /// <summary>The process.</summary>
     public int Id => _process.Id;
+
+    /// <summary>Whether the command has ended.</summary>
+    public bool HasEnded => _process.HasExited;
 
     /// <summary>Starts the command.</summary>
     public static CliProcess Start(params string[] arguments) => StartIn(Path.GetTempPath(), arguments);
@@ -47,7 +55,7 @@ internal sealed class CliProcess : IAsyncDisposable
     /// <summary>The next line of output as JSON.</summary>
     public async Task<JsonNode> ReadJsonAsync()
     {
-        string? line = await _process.StandardOutput.ReadLineAsync(Cancel);
+        string? line = await WithinAsync(cancel => _process.StandardOutput.ReadLineAsync(cancel).AsTask());
         return line is null ? throw new InvalidOperationException($"The command ended: {await _errors}") : JsonNode.Parse(line)!;
     }
 
@@ -80,9 +88,10 @@ internal sealed class CliProcess : IAsyncDisposable
     /// <summary>Waits until the command ends by itself; the result has the output that was not read before.</summary>
     public async Task<CliResult> WaitAsync()
     {
-        string output = await _process.StandardOutput.ReadToEndAsync(Cancel);
+        string output = await WithinAsync(_process.StandardOutput.ReadToEndAsync);
+        string errors = await WithinAsync(_errors.WaitAsync);
         await _process.WaitForExitAsync(Cancel);
-        return new CliResult(_process.ExitCode, output, await _errors);
+        return new CliResult(_process.ExitCode, output, errors);
     }
 
     /// <summary>Types into the command.</summary>
@@ -95,7 +104,7 @@ internal sealed class CliProcess : IAsyncDisposable
     /// <summary>Reads output up to a line that contains a text, and returns the line.</summary>
     public async Task<string> ReadUntilAsync(string text)
     {
-        while (await _process.StandardOutput.ReadLineAsync(Cancel) is { } line)
+        while (await WithinAsync(cancel => _process.StandardOutput.ReadLineAsync(cancel).AsTask()) is { } line)
         {
             if (line.Contains(text, StringComparison.Ordinal))
                 return line;
@@ -110,6 +119,21 @@ internal sealed class CliProcess : IAsyncDisposable
             _process.Kill();
         await _process.WaitForExitAsync(CancellationToken.None);
         _process.Dispose();
+        _patience.Dispose();
+    }
+
+    private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> read)
+    {
+        try
+        {
+            return await read(Cancel);
+        }
+        catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
+        {
+            _process.Kill(entireProcessTree: true);
+            throw new TimeoutException(
+                $"The command was not done after {s_limit.TotalMinutes:0} minutes: {string.Join(' ', _process.StartInfo.ArgumentList.Skip(1))}\n{(_errors.IsCompletedSuccessfully ? _errors.Result : "")}");
+        }
     }
 }
 

@@ -137,9 +137,11 @@ public sealed class ChaosCluster : IAsyncDisposable
     {
         while (await FindLeaderAsync().ConfigureAwait(false) == server)
         {
-            // A leader whose etcd dies is followed by another before it is back; whoever is whole may be elected.
+            // A leader whose etcd dies is followed by somebody: another, or itself when it is back soon enough.
+            ulong term = (await server.UntilStatusAsync(status => status.Leader == server.Name, "itself as leader").ConfigureAwait(false)).RaftTerm;
             server.KillEtcd();
-            await UntilOtherLeaderAsync(server).ConfigureAwait(false);
+            LabNode asked = Servers.First(other => other != server && other.IsRunning);
+            await asked.UntilStatusAsync(status => status.RaftTerm > term && _options.Servers.Contains(status.Leader), "a leader in a later term").ConfigureAwait(false);
             await UntilWholeAsync().ConfigureAwait(false);
         }
     }
