@@ -1,4 +1,5 @@
 using Iroh.Blobs;
+using Iroh.Blobs.Store;
 
 namespace Blixard.Cli.Blobs;
 
@@ -6,4 +7,14 @@ namespace Blixard.Cli.Blobs;
 internal static class BlobJson
 {
     public static string NameOf(BlobFormat format) => format == BlobFormat.HashSequence ? "hashSequence" : "raw";
+
+    public static string NameOf(StoreProblem problem) => problem switch
+    {
+        StoreProblem.OrphanFile => "orphanFile",
+        StoreProblem.MissingContent => "missingContent",
+        StoreProblem.WrongContent => "wrongContent",
+        StoreProblem.WrongOutboard => "wrongOutboard",
+        StoreProblem.WrongBitfield => "wrongBitfield",
+        _ => "changedReference",
+    };
 }

@@ -26,6 +26,15 @@ public sealed class DiskBlobStore : BlobStore
     /// <exception cref="IOException">The directory cannot be used.</exception>
     public static DiskBlobStore Open(string directory, BlobStoreOptions? options = null) => Open(directory, options, step: null);
 
+    /// <summary>Whether there is a store in a directory, of this process, of another one or of nobody; its index may be missing. Nothing is
+    /// opened or made.</summary>
+    public static bool IsStore(string directory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        var files = new StoreFiles(Path.GetFullPath(directory));
+        return Directory.Exists(files.Content) && Directory.Exists(files.Partials) && File.Exists(files.Lock);
+    }
+
     /// <summary>
     /// Where the file of a complete blob is, for programs that read it by themselves, unchecked: it is read-only and shared, and stays while the
     /// blob is held or tagged. <see cref="IBlobStore.CheckAsync"/> and every read through the store find what is wrong with it.

@@ -33,8 +33,10 @@ public enum StoreProblem
 /// <param name="Problem">What kind of thing.</param>
 /// <param name="Hash">The blob; null for files that belong to none.</param>
 /// <param name="Detail">What was found, for people.</param>
+/// <param name="BadBytes">Bytes of the blob that are wrong, gone, or cannot be proven. A repair gives them up, and the next download fetches
+/// nothing else; 0 where no content is lost.</param>
 /// <param name="IsRepaired">Whether it is right again.</param>
-public sealed record CheckFinding(StoreProblem Problem, BlobHash? Hash, string Detail, bool IsRepaired);
+public sealed record CheckFinding(StoreProblem Problem, BlobHash? Hash, string Detail, long BadBytes, bool IsRepaired);
 
 /// <summary>What a check found.</summary>
 /// <param name="CheckedBlobs">Blobs that were looked at.</param>

@@ -41,7 +41,7 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
                     return;
                 if (repair)
                     store.Backend.RemoveOrphan(path);
-                _findings.Add(new CheckFinding(StoreProblem.OrphanFile, null, $"{path} belongs to no blob", repair));
+                _findings.Add(new CheckFinding(StoreProblem.OrphanFile, null, $"{path} belongs to no blob" + (repair ? "; it was removed" : ""), 0, repair));
             }
             finally
             {
@@ -102,7 +102,7 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
             }
 
             StoreProblem problem = stored.Content == ContentPlace.Reference ? StoreProblem.ChangedReference : StoreProblem.MissingContent;
-            _findings.Add(new CheckFinding(problem, entry.Hash, e.Message, repair));
+            _findings.Add(new CheckFinding(problem, entry.Hash, e.Message + (repair ? "; the blob was forgotten" : ""), stored.Size, repair));
             return null;
         }
         finally
@@ -125,21 +125,30 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
             return; // sound; or completed while it was read, which a later check looks at
         if (now.IsComplete && isOutboardWrong && repair && await OutboardRepair.TryAsync(store, entry, files, cancellationToken).ConfigureAwait(false))
         {
-            _findings.Add(new CheckFinding(StoreProblem.WrongOutboard, entry.Hash, "its tree of hashes was wrong; it was made again", true));
+            _findings.Add(new CheckFinding(StoreProblem.WrongOutboard, entry.Hash, "its tree of hashes was wrong or gone; it was made again", 0, true));
             return;
         }
 
         if (repair)
             await store.GiveUpAsync(entry, files, wrong).ConfigureAwait(false);
-        StoreProblem problem = !now.IsComplete ? StoreProblem.WrongBitfield
+        _findings.Add(Describe(entry.Hash, size, now.IsComplete, isReference, isOutboardWrong, wrong));
+    }
+
+    private CheckFinding Describe(BlobHash hash, ulong size, bool isComplete, bool isReference, bool isOutboardWrong, ChunkRanges wrong)
+    {
+        StoreProblem problem = !isComplete ? StoreProblem.WrongBitfield
             : isReference ? StoreProblem.ChangedReference
             : isOutboardWrong ? StoreProblem.WrongOutboard
             : StoreProblem.WrongContent;
-        _findings.Add(new CheckFinding(
-            problem, entry.Hash,
-            $"{wrong.CountBytes(size)} of {size} bytes are not what the hash says, from byte {wrong.Boundaries[0] * BaoTree.ChunkLength} on"
-            + (repair ? "; they were given up and can be fetched again" : ""),
-            repair));
+        string what = $"{wrong.CountBytes(size)} of {size} bytes {(isOutboardWrong ? "cannot be proven" : "are not what the hash says")}, "
+            + $"from byte {wrong.Boundaries[0] * BaoTree.ChunkLength} on";
+
+        // Of somebody else's file nothing can be given up but all.
+        bool isForgotten = isComplete && isReference;
+        return new CheckFinding(
+            problem, hash,
+            !repair ? what : isForgotten ? what + "; the blob was forgotten" : what + "; they were given up and can be fetched again",
+            isForgotten ? (long)size : (long)wrong.CountBytes(size), repair);
     }
 
     // The groups whose content is right.
@@ -158,7 +167,7 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
                 long offset = (long)group * BaoTree.GroupLength;
                 Span<byte> content = _buffer.AsSpan(0, BaoTree.GroupLengthAt(size, offset));
                 ulong start = group * BaoTree.GroupChunks;
-                if (files.Data.Read(offset, content) == content.Length && run.Matches(group, content))
+                if (TryRead(files.Data, offset, content) && run.Matches(group, content))
                     good.Add(start, Math.Min(start + BaoTree.GroupChunks, BaoTree.ChunkCount(size)));
                 _checkedBytes += content.Length;
             }
@@ -168,5 +177,17 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
 
         isOutboardWrong = known < BaoTree.GroupCount(size);
         return good;
+    }
+    // What the disk cannot read is as wrong as what it reads wrongly.
+    private static bool TryRead(IBlobFile file, long offset, Span<byte> content)
+    {
+        try
+        {
+            return file.Read(offset, content) == content.Length;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 }
