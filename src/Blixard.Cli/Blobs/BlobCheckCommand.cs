@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Output;
-using Iroh.Blobs;
 using Iroh.Blobs.Store;
 
 namespace Blixard.Cli.Blobs;

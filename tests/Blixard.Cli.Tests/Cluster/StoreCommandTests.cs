@@ -21,7 +21,12 @@ public sealed class StoreCommandTests
         CliResult running = await cluster.RunAsync("one", "store", "restore", file, "--force");
         Assert.Equal(1, running.ExitCode);
         Assert.Contains($"(pid {cluster.Process("one").Id})", running.Errors);
+        CliResult held = await CliProcess.RunAsync("blob", "check", cluster.DirectoryOf("one"));
+        Assert.Equal(4, held.ExitCode);
+        Assert.Contains($"process {cluster.Process("one").Id}", held.Errors);
         await cluster.Process("one").EndAsync("TERM");
+        CliResult free = await CliProcess.RunAsync("blob", "check", cluster.DirectoryOf("one"));
+        Assert.True(free.ExitCode == 0, free.Errors);
         CliResult gone = await cluster.RunAsync("one", "store", "backup", file + "2");
         Assert.Equal(3, gone.ExitCode);
 
