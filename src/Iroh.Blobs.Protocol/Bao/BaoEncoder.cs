@@ -21,8 +21,8 @@ public enum BaoEncoderNeed
 
 /// <summary>
 /// Makes the verified stream of a selection of a blob, which begins with the size (<see cref="BaoTree.WriteSize"/>) and goes on with what
-/// comes from here. Pairs and whole groups are proven on the way, so that damage at home is found before it is sent. Holds a few
-/// kilobytes. Has one owner at a time.
+/// comes from here. Pairs and groups are proven on the way, so that damage at home is found before it is sent, unless their owner says that
+/// it has proven a group itself. Holds a few kilobytes. Has one owner at a time.
 /// </summary>
 public sealed class BaoEncoder
 {
@@ -80,6 +80,17 @@ public sealed class BaoEncoder
             return false;
         Advance();
         return true;
+    }
+
+    /// <summary>
+    /// Takes a group that goes out whole and that its owner has proven by the blob's hash a moment ago: it is not hashed once more. Its bytes are
+    /// the stream's next.
+    /// </summary>
+    public void TakeProvenGroup()
+    {
+        Require(Need == BaoEncoderNeed.WholeGroup);
+        _expected.Skip();
+        Advance();
     }
 
     /// <summary>Takes a group of which parts go out, and writes them with the pairs that prove them.</summary>

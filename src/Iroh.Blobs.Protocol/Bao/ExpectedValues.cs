@@ -38,6 +38,9 @@ internal sealed class ExpectedValues
         return TryPop(value);
     }
 
+    /// <summary>Passes over content that was proven elsewhere.</summary>
+    public void Skip() => _depth--;
+
     private bool TryPop(ReadOnlySpan<byte> value)
     {
         if (!value.SequenceEqual(_stack.AsSpan((_depth - 1) * ValueLength, ValueLength)))

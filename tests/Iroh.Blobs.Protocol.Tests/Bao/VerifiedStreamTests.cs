@@ -17,6 +17,7 @@ public sealed class VerifiedStreamTests
             random.Fill(content);
             ChunkRanges ranges = RandomRanges.Next(random, BaoTree.ChunkCount((ulong)content.Length) + 20);
             byte[] stream = VerifiedStream.Encode(content, ranges);
+            Assert.True(stream.AsSpan().SequenceEqual(VerifiedStream.Encode(content, ranges, isProven: true)), $"seed {seed}");
             DecodedBlob decoded = VerifiedStream.Decode(stream, BlobHash.Of(content), ranges);
             Assert.True(decoded.State == BaoDecoderState.Complete && decoded.Length == stream.Length, $"seed {seed}");
             ChunkRanges expected = ranges.Resolve((ulong)content.Length);
@@ -48,6 +49,20 @@ public sealed class VerifiedStreamTests
             Assert.True(decoded.Length <= i, $"byte {i}");
             stream[i] ^= 0x10;
         }
+    }
+
+    [Fact]
+    public void Only_a_whole_group_that_is_due_can_be_proven_elsewhere()
+    {
+        byte[] content = Vectors.Pattern(40_000);
+        BlobHash root = OutboardBuilder.Build(content, out byte[] outboard);
+        var encoder = new BaoEncoder(root, 40_000, ChunkRanges.FromChunks(0, 17));
+        Assert.Throws<InvalidOperationException>(encoder.TakeProvenGroup);
+        while (encoder.Need == BaoEncoderNeed.Pair)
+            Assert.True(encoder.TryTakePair(outboard.AsSpan((int)encoder.PairOffset, BaoTree.PairLength)));
+        encoder.TakeProvenGroup();
+        Assert.Equal(BaoEncoderNeed.PartOfGroup, encoder.Need);
+        Assert.Throws<InvalidOperationException>(encoder.TakeProvenGroup);
     }
 
     [Fact]

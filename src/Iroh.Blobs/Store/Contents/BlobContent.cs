@@ -192,12 +192,12 @@ internal sealed class BlobContent : IBlobContent
     {
         isOutboardWrong = false;
         int good = 0;
-        while (good < content.Length)
+
+        // A file that is too short may end in the middle of a group.
+        int whole = offset + content.Length == Size ? content.Length : content.Length / BaoTree.GroupLength * BaoTree.GroupLength;
+        while (good < whole)
         {
             ulong group = (ulong)(offset + good) / BaoTree.GroupLength;
-            int length = BaoTree.GroupLengthAt(_size, offset + good);
-            if (length > content.Length - good)
-                return good; // the file is too short
             GroupValues values = ValuesOf(group);
             if (!values.Knows(group))
             {
@@ -205,9 +205,11 @@ internal sealed class BlobContent : IBlobContent
                 return good;
             }
 
-            if (!values.Matches(group, content.Slice(good, length)))
+            int run = (int)Math.Min(whole - good, (long)((values.FirstGroup + (uint)values.Count) * BaoTree.GroupLength) - offset - good);
+            int matching = Math.Min(values.CountMatching(group, content.Slice(good, run)) * BaoTree.GroupLength, run);
+            good += matching;
+            if (matching < run && values.Knows((ulong)(offset + good) / BaoTree.GroupLength))
                 return good;
-            good += length;
         }
 
         return good;

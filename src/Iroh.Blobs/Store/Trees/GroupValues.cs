@@ -13,6 +13,9 @@ internal sealed class GroupValues
     /// <summary>Groups of a run: 4 MiB of content, whose pairs (16 KiB) lie together in the outboard and are read at once.</summary>
     public const int GroupsMax = 256;
 
+    /// <summary>Groups that are hashed together: with sixteen the widest vectors are full up to the groups' tops.</summary>
+    private const int NeighboursMax = 16;
+
     private const int ValueLength = BlobHash.Length;
 
     private readonly byte[] _values;
@@ -45,6 +48,42 @@ internal sealed class GroupValues
         Span<byte> value = stackalloc byte[ValueLength];
         Blake3.HashSubtree(content, group * BaoTree.GroupChunks, _isRoot, value);
         return value.SequenceEqual(_values.AsSpan((int)(group - FirstGroup) * ValueLength, ValueLength));
+    }
+
+    /// <summary>How many groups of the run from this one on are known and what the outboard says. Neighbours are hashed together, which is faster.</summary>
+    /// <param name="group">The first.</param>
+    /// <param name="content">Groups, whole but for the last one of the blob.</param>
+    public int CountMatching(ulong group, ReadOnlySpan<byte> content)
+    {
+        Span<byte> values = stackalloc byte[NeighboursMax * ValueLength];
+        int matching = 0;
+        while (!content.IsEmpty && Covers(group + (uint)matching) && Knows(group + (uint)matching))
+        {
+            ulong first = group + (uint)matching;
+            int index = (int)(first - FirstGroup);
+            int count = Math.Min(Math.Min(NeighboursMax, Count - index), content.Length / BaoTree.GroupLength);
+            if (count < 2)
+            {
+                int length = Math.Min(content.Length, BaoTree.GroupLength);
+                if (!Matches(first, content[..length]))
+                    break;
+                matching++;
+                content = content[length..];
+                continue;
+            }
+
+            Blake3.HashSubtrees(content[..(count * BaoTree.GroupLength)], BaoTree.GroupLength, first * BaoTree.GroupChunks, values);
+            for (int i = 0; i < count; i++)
+            {
+                if (!_isKnown[index + i] || !values.Slice(i * ValueLength, ValueLength).SequenceEqual(_values.AsSpan((index + i) * ValueLength, ValueLength)))
+                    return matching + i;
+            }
+
+            matching += count;
+            content = content[(count * BaoTree.GroupLength)..];
+        }
+
+        return matching;
     }
 
     /// <summary>Reads the run that has a group.</summary>
