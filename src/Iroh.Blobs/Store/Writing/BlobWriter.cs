@@ -89,7 +89,7 @@ internal sealed class BlobWriter : IBlobWriter
                 return;
         }
 
-        if (Write(size, offset, content.Span))
+        if (await WriteInTurnAsync(size, offset, content, cancellationToken).ConfigureAwait(false))
             await _store.Partials.TryCompleteAsync(_entry).ConfigureAwait(false);
     }
 
@@ -192,6 +192,20 @@ internal sealed class BlobWriter : IBlobWriter
     {
         files.Outboard!.Write(_pairsOffset, _pairs.AsSpan(0, _pairsLength));
         _pairsLength = 0;
+    }
+
+    private async ValueTask<bool> WriteInTurnAsync(ulong size, long offset, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        SemaphoreSlim turn = _files!.WriteTurn;
+        await turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return Write(size, offset, content.Span);
+        }
+        finally
+        {
+            turn.Release();
+        }
     }
 
     // Pairs, then content, then the word that it is here: whoever reads meanwhile, and whoever comes after a crash, finds nothing that is not
