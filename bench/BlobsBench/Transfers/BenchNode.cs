@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Runtime;
 using Iroh;
 using Iroh.Base;
 using Iroh.Blobs;
@@ -18,15 +19,20 @@ internal sealed class BenchNode : IBlobProviderEvents
 {
     private long _sent;
 
-    /// <summary>What a node sends to itself before it is ready, so that its code is compiled as that of a node that runs for a while.</summary>
+    /// <summary>What a node sends to itself in a round before it is ready.</summary>
     private const int WarmLength = 48 << 20;
+
+    /// <summary>The most rounds, if the compiler does not come to rest before.</summary>
+    private const int WarmRoundsMax = 12;
+
+    /// <summary>Fewer methods compiled in a round mean that it has.</summary>
+    private const int WarmMethodsMax = 20;
 
     public static async Task<int> RunAsync(string directory, long? bytesPerSecond)
     {
         await WarmAsync(directory);
         await using IrohEndpoint endpoint = await BindAsync();
-        // The programs beside it do not wait for the disk either.
-        await using DiskBlobStore store = DiskBlobStore.Open(directory, new BlobStoreOptions { FlushesToDisk = false });
+        await using DiskBlobStore store = Open(directory);
         var node = new BenchNode();
         using var provider = new BlobProvider(store, new BlobProviderOptions { BytesPerSecond = bytesPerSecond, Events = node });
         await using var router = new ProtocolRouter(
@@ -56,25 +62,38 @@ internal sealed class BenchNode : IBlobProviderEvents
         MapPorts = false,
     });
 
+    /// <summary>Until the code of a transfer is compiled as that of a node that runs for a while.</summary>
     private static async Task WarmAsync(string directory)
     {
-        string warm = directory + ".warm";
-        await using (var from = new MemoryBlobStore())
-        await using (DiskBlobStore to = DiskBlobStore.Open(warm, new BlobStoreOptions { FlushesToDisk = false }))
-        await using (IrohEndpoint provides = await BindAsync(), gets = await BindAsync())
+        string warm = Directory.CreateDirectory(directory + ".warm").FullName;
+        string file = Path.Combine(warm, "file");
+        await File.WriteAllBytesAsync(file, new byte[WarmLength]);
+        for (int round = 0; round < WarmRoundsMax; round++)
         {
-            using TempTag tag = await from.AddBytesAsync(new byte[WarmLength]);
-            using var provider = new BlobProvider(from);
-            await using var router = new ProtocolRouter(
-                provides, new Dictionary<string, IProtocolHandler> { [BlobProvider.ApplicationProtocol] = provider });
-            await using var sources = new IrohBlobSources(gets);
-            using var downloader = new BlobDownloader(to);
-            await downloader.DownloadAsync(
-                tag.Content, [sources.Create(new EndpointAddress(provides.Id, provides.BoundSockets.Select(TransportAddress.Ip)))]);
+            long before = JitInfo.GetCompiledMethodCount();
+            await WarmOnceAsync(warm, file);
+            if (JitInfo.GetCompiledMethodCount() - before < WarmMethodsMax)
+                break;
         }
 
         Directory.Delete(warm, recursive: true);
     }
+
+    private static async Task WarmOnceAsync(string warm, string file)
+    {
+        string[] folders = [Path.Combine(warm, "from"), Path.Combine(warm, "to"), Path.Combine(warm, "also")];
+        await using (WarmNode from = await WarmNode.StartAsync(folders[0]), to = await WarmNode.StartAsync(folders[1]), also = await WarmNode.StartAsync(folders[2]))
+        {
+            using TempTag tag = await from.Store.AddFileAsync(file, ImportMode.Reference);
+            await Task.WhenAll(to.GetAsync(tag.Content, from, also), also.GetAsync(tag.Content, from, to));
+        }
+
+        foreach (string folder in folders)
+            Directory.Delete(folder, recursive: true);
+    }
+
+    // The programs beside it do not wait for the disk either.
+    private static DiskBlobStore Open(string directory) => DiskBlobStore.Open(directory, new BlobStoreOptions { FlushesToDisk = false });
 
     public void OnStarted(BlobRequestInfo request)
     {
@@ -123,5 +142,44 @@ internal sealed class BenchNode : IBlobProviderEvents
     private sealed class Last(Action<DownloadProgress> tell) : IProgress<DownloadProgress>
     {
         public void Report(DownloadProgress value) => tell(value);
+    }
+
+    /// <summary>One end of a transfer in which the process warms up.</summary>
+    private sealed class WarmNode : IAsyncDisposable
+    {
+        private readonly IrohEndpoint _endpoint;
+        private readonly BlobProvider _provider;
+        private readonly ProtocolRouter _router;
+        private readonly IrohBlobSources _sources;
+        private readonly BlobDownloader _downloader;
+
+        private WarmNode(DiskBlobStore store, IrohEndpoint endpoint)
+        {
+            (Store, _endpoint) = (store, endpoint);
+            _provider = new BlobProvider(store);
+            _router = new ProtocolRouter(
+                endpoint, new Dictionary<string, IProtocolHandler> { [BlobProvider.ApplicationProtocol] = _provider });
+            _sources = new IrohBlobSources(endpoint);
+            _downloader = new BlobDownloader(store);
+        }
+
+        public DiskBlobStore Store { get; }
+
+        public static async Task<WarmNode> StartAsync(string folder) => new(Open(folder), await BindAsync());
+
+        public Task GetAsync(HashAndFormat content, params WarmNode[] sources) => _downloader.DownloadAsync(
+            content,
+            sources.Select(source => _sources.Create(
+                new EndpointAddress(source._endpoint.Id, source._endpoint.BoundSockets.Select(TransportAddress.Ip)))));
+
+        public async ValueTask DisposeAsync()
+        {
+            _downloader.Dispose();
+            await _sources.DisposeAsync();
+            await _router.DisposeAsync();
+            _provider.Dispose();
+            await _endpoint.DisposeAsync();
+            await Store.DisposeAsync();
+        }
     }
 }
