@@ -40,7 +40,8 @@ pack "$work/page" >"$work/image/page/layer.tar"
 digest() { sha256sum "$1" | cut -d' ' -f1; }
 cat >"$work/config.json" <<CONFIG
 {"architecture":"amd64","os":"linux","created":"1970-01-01T00:00:00Z",
- "config":{"User":"app","Env":["PATH=/bin","GREETING=hello"],"Cmd":["/bin/serve"],"WorkingDir":"/srv"},
+ "config":{"User":"app","Env":["PATH=/bin","GREETING=hello"],"Cmd":["/bin/serve"],"WorkingDir":"/srv",
+  "Labels":{"org.opencontainers.image.title":"hello"}},
  "rootfs":{"type":"layers","diff_ids":["sha256:$(digest "$work/image/base/layer.tar")","sha256:$(digest "$work/image/page/layer.tar")"]}}
 CONFIG
 config=$(digest "$work/config.json").json

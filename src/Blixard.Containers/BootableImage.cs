@@ -30,6 +30,9 @@ public sealed record BootableImage
     /// <summary>The digest of the image's configuration (its image id): <c>sha256:…</c>.</summary>
     public required string Digest { get; init; }
 
+    /// <summary>The labels of its configuration, as they are there: any texts of any number.</summary>
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+
     /// <summary>What it runs, in words for people.</summary>
     public required string Command { get; init; }
 

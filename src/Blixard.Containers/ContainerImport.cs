@@ -89,6 +89,7 @@ public static class ContainerImport
             LayerCount = image.Layers.Count,
             Reference = image.Reference,
             Digest = image.ConfigurationDigest.ToString(),
+            Labels = image.Configuration.Labels,
             Command = string.Join(' ', program.Arguments.Select(ByteText.Show)),
             User = $"{program.Account.UserId}:{program.Account.GroupId}",
         };

@@ -355,6 +355,7 @@ public sealed class ImageStore
         {
             Name = files.Name,
             Tag = files.Tag,
+            Kind = files.Kind,
             Architecture = files.Architecture,
             KernelArguments = files.KernelArguments,
             Created = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero),

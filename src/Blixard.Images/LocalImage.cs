@@ -20,6 +20,9 @@ public sealed record ImageFiles
     /// <summary>See <see cref="ImageName.CheckTag"/>.</summary>
     public string Tag { get; init; } = ImageName.DefaultTag;
 
+    /// <summary>What the files were made from.</summary>
+    public ManifestKind Kind { get; init; }
+
     /// <summary>"x86_64" or "aarch64".</summary>
     public required string Architecture { get; init; }
 

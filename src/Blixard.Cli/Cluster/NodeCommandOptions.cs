@@ -99,7 +99,7 @@ internal sealed class NodeCommandOptions
         if (result.GetValue(_imageQuota) is { } quota)
             options = options with { ImageQuotaBytes = ParseBytes("--image-quota", quota) };
         if (result.GetValue(_labels) is { Length: > 0 } labels)
-            options = options with { Labels = labels.Select(ParseLabel).ToDictionary() };
+            options = options with { Labels = LabelText.Parse(labels) };
         if (result.GetValue(_etcd) is { } etcd)
             options = options with { EtcdProgram = etcd };
         return options;
@@ -120,8 +120,4 @@ internal sealed class NodeCommandOptions
             throw new CommandException(ExitCode.Usage, $"{option}: {e.Message}");
         }
     }
-
-    private static KeyValuePair<string, string> ParseLabel(string text) => text.Split('=', 2) is [{ Length: > 0 } key, var value]
-        ? KeyValuePair.Create(key, value)
-        : throw new CommandException(ExitCode.Usage, $"--label takes KEY=VALUE; '{text}' is not one.");
 }

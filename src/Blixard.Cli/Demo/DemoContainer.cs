@@ -55,7 +55,8 @@ internal sealed class DemoContainer(DemoCluster cluster)
                 InitramfsPath = made.InitramfsPath,
                 DiskPaths = { made.DiskPath },
                 KernelArgs = made.KernelArguments,
-                Labels = { ["container.digest"] = made.Digest },
+                Kind = ImageKind.Container,
+                Labels = { [ImportedLabels.DigestKey] = made.Digest },
             };
             ImageRecord? image = null;
             await foreach (ImageProgress progress in cluster["one"].Api.StreamAsync(ImageMethods.Add, request, null, cancellationToken).ConfigureAwait(false))

@@ -17,7 +17,8 @@ internal static class ImageAddCommand
         var disks = new Option<string[]>("--disk") { Description = "A disk, attached in the order given.", HelpName = "FILE" };
         var kernelArguments = new Option<string?>("--kernel-args") { Description = "The kernel command line of VMs of this image.", HelpName = "TEXT" };
         var copies = new Option<uint>("--copies") { Description = "On how many nodes it should be. Default: wherever it is needed.", HelpName = "N" };
-        var command = new Command("add", "Pack a kernel, an initramfs and disks into an image.") { name, kernel, initramfs, disks, kernelArguments, copies };
+        var labels = new Option<string[]>("--label") { Description = "A label of the image.", HelpName = "KEY=VALUE" };
+        var command = new Command("add", "Pack a kernel, an initramfs and disks into an image.") { name, kernel, initramfs, disks, kernelArguments, copies, labels };
         LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
         {
             string reference = result.GetRequiredValue(name);
@@ -31,6 +32,8 @@ internal static class ImageAddCommand
                 DiskPaths = { (result.GetValue(disks) ?? []).Select(Path.GetFullPath) },
                 KernelArgs = result.GetValue(kernelArguments) ?? "",
                 Copies = result.GetValue(copies),
+                Kind = ImageKind.Machine,
+                Labels = { LabelText.Parse(result.GetValue(labels)) },
             };
             ImageRecord image = await ImageCommand.FollowAsync(caller.StreamAsync(ImageMethods.Add, request, null, cancellationToken)).ConfigureAwait(false);
             output.Write(ImageJson.Create(image), $"{image.Name}:{image.Tag}  {HumanText.Bytes(image.SizeBytes)}  {Convert.ToHexStringLower(image.Hash.Span)}");

@@ -40,19 +40,27 @@ internal static class ImageCommand
 
     private static Command CreateList()
     {
-        var command = new Command("ls", "List the images of the cluster.");
-        LocalNode.Handle(command, async (_, caller, output, cancellationToken) =>
+        var labels = new Option<string[]>("--label") { Description = "Only images with this label; of several all must be there.", HelpName = "KEY[=VALUE]" };
+        var command = new Command("ls", "List the images of the cluster.") { labels };
+        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
         {
+            string[] conditions = result.GetValue(labels) ?? [];
             ListImagesResponse list =
                 await caller.CallAsync(ImageMethods.List, new ListImagesRequest(), null, cancellationToken).ConfigureAwait(false);
-            string note = list.StaleReason.Length > 0 ? $"\n\nThis may be old: {list.StaleReason}" : "";
+            ImageRecord[] images = [.. list.Images.Where(image => LabelText.Matches(image.Labels, conditions))];
+            ForeignImage[] foreign = [.. list.Foreign.Where(other => LabelText.Matches(other.Image.Labels, conditions))];
+            string none = conditions.Length > 0 ? "no images with these labels" : "no images; 'blixard image add' packs one";
             output.WriteList(
-                list.Images.Select(image => ImageJson.Create(image, list.Node)).Concat(list.Foreign.Select(ImageJson.Create)),
-                (list.Images.Count + list.Foreign.Count > 0 ? ImageText.Table(list.Images, list.Node, list.Foreign) : "no images; 'blixard image add' packs one") + note);
+                images.Select(image => ImageJson.Create(image, list.Node)).Concat(foreign.Select(ImageJson.Create)),
+                (images.Length + foreign.Length > 0 ? ImageText.Table(images, list.Node, foreign) : none) + NotesOf(list));
             return ExitCode.Done;
         });
         return command;
     }
+
+    private static string NotesOf(ListImagesResponse list) =>
+        (list.StaleReason.Length > 0 ? $"\n\nThis may be old: {list.StaleReason}" : "")
+        + (list.ForeignLeftOut > 0 ? $"\n\n{list.ForeignLeftOut} more images of others' catalogues are not shown: they would make the answer too long" : "");
 
     private static Command CreateInspect()
     {
@@ -65,7 +73,7 @@ internal static class ImageCommand
             ImageRecord image = response.Image;
             output.Write(
                 ImageJson.Create(image),
-                ImageText.Table([image], "") + "\n\n" + TextTable.Render(
+                ImageText.Table([image], "") + ImageText.Labels(image) + "\n\n" + TextTable.Render(
                     ["PART", "NAME", "SIZE", "HASH"],
                     image.Parts.Select(part => (string[])
                         [Cluster.StatusText.Name(part.Kind), part.Name, HumanText.Bytes(part.SizeBytes), Convert.ToHexStringLower(part.Hash.Span)])));

@@ -29,6 +29,8 @@ internal static class ImageImportCommand
 
     private static readonly Option<string[]> s_environment = new("--env") { Description = "Sets a variable of the environment.", HelpName = "NAME=VALUE" };
 
+    private static readonly Option<string[]> s_labels = new("--label") { Description = "A label of the image, beside the container image's own.", HelpName = "KEY=VALUE" };
+
     private static readonly Option<long?> s_diskSize = new("--disk-size")
     {
         Description = "The disk's size in MiB. Default: what the files need and a quarter, at least 64 MiB, to write.", HelpName = "MIB",
@@ -49,7 +51,7 @@ internal static class ImageImportCommand
     {
         var command = new Command("import", "Make a container image bootable.")
         {
-            s_source, s_command, s_name, s_tag, s_reference, s_environment, s_diskSize, s_guest, s_kernel, s_modules, s_busybox,
+            s_source, s_command, s_name, s_tag, s_reference, s_environment, s_labels, s_diskSize, s_guest, s_kernel, s_modules, s_busybox,
         };
         s_source.Validators.Add(static result =>
         {
@@ -69,12 +71,16 @@ internal static class ImageImportCommand
     {
         if (!ContainerSource.TryParse(result.GetRequiredValue(s_source), out ContainerSource? source))
             throw new CommandException(ExitCode.Usage, "The source is not docker-archive:FILE, oci-archive:FILE or oci:DIR.");
+        Dictionary<string, string> asked = LabelText.Parse(result.GetValue(s_labels));
+        if (ImportedLabels.Check(asked) is { } wrong)
+            throw new CommandException(ExitCode.Usage, $"--label: {wrong}.");
         GuestFiles guest = FindGuest(result);
         string directory = Directory.CreateTempSubdirectory("blixard-import-").FullName;
         try
         {
             BootableImage made = await MakeAsync(result, source, guest, directory, cancellationToken).ConfigureAwait(false);
             (string name, string tag) = ImportedName.Of(source, made.Reference);
+            (IReadOnlyDictionary<string, string> labels, int leftOut) = ImportedLabels.Of(made.Digest, asked, made.Labels);
             var request = new AddImageRequest
             {
                 Name = result.GetValue(s_name) ?? name,
@@ -84,12 +90,13 @@ internal static class ImageImportCommand
                 InitramfsPath = made.InitramfsPath,
                 DiskPaths = { made.DiskPath },
                 KernelArgs = made.KernelArguments,
-                Labels = { ["container.digest"] = made.Digest },
+                Kind = ImageKind.Container,
+                Labels = { labels.ToDictionary() },
             };
             ImageRecord image = await ImageCommand.FollowAsync(caller.StreamAsync(ImageMethods.Add, request, null, cancellationToken)).ConfigureAwait(false);
             JsonObject json = ImageJson.Create(image);
-            json["container"] = ContainerJson(made);
-            output.Write(json, TextOf(image, made));
+            json["container"] = ContainerJson(made, leftOut);
+            output.Write(json, TextOf(image, made) + (leftOut > 0 ? $"\n{leftOut} labels of the container image were left out: too many, too long, or not printable ASCII" : ""));
             return ExitCode.Done;
         }
         finally
@@ -132,10 +139,11 @@ internal static class ImageImportCommand
         return guest;
     }
 
-    private static JsonObject ContainerJson(BootableImage made) => new()
+    private static JsonObject ContainerJson(BootableImage made, int labelsLeftOut) => new()
     {
         ["reference"] = made.Reference,
         ["digest"] = made.Digest,
+        ["labelsLeftOut"] = labelsLeftOut,
         ["layers"] = made.LayerCount,
         ["files"] = made.FileCount,
         ["diskBytes"] = made.DiskBytes,

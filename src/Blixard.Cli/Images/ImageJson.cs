@@ -37,8 +37,11 @@ internal static class ImageJson
         ["state"] = image.Nodes.Count > 0 ? "available" : "missing",
         ["node"] = image.Nodes.FirstOrDefault() ?? "",
         ["sizeBytes"] = image.SizeBytes,
+        ["kind"] = ImageText.Kind(image),
         ["architecture"] = image.Architecture,
         ["kernelArgs"] = image.KernelArgs,
+        ["labels"] = new JsonObject(image.Labels.OrderBy(label => label.Key, StringComparer.Ordinal)
+            .Select(label => KeyValuePair.Create(label.Key, (JsonNode?)JsonValue.Create(label.Value)))),
         ["addedBy"] = image.AddedBy,
         ["nodes"] = new JsonArray([.. image.Nodes.Select(node => JsonValue.Create(node))]),
         ["copies"] = image.Copies,

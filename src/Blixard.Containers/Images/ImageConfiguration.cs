@@ -24,6 +24,9 @@ internal sealed record ImageConfiguration
     /// <summary>The name or number of the signal that asks the program to end; empty = SIGTERM.</summary>
     public string StopSignal { get; init; } = "";
 
+    /// <summary>Free keys and values; nothing here looks into them.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Reads a configuration and checks that it is for Linux on x86-64.</summary>
     /// <exception cref="ContainerImageException">It is malformed or for another platform.</exception>
     public static ImageConfiguration Read(byte[] json)
@@ -49,6 +52,7 @@ internal sealed record ImageConfiguration
             WorkingDirectory = CheckZero(JsonFields.Text(run, "WorkingDir", Where) ?? "", "WorkingDir"),
             User = JsonFields.Text(run, "User", Where) ?? "",
             StopSignal = JsonFields.Text(run, "StopSignal", Where) ?? "",
+            Labels = JsonFields.TextsByName(run, "Labels", Where) ?? new Dictionary<string, string>(),
         };
 
         static IReadOnlyList<string> Texts(JsonElement run, string name) =>

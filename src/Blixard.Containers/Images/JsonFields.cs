@@ -44,6 +44,22 @@ internal static class JsonFields
                 ? Decode(item, name, where) : throw ContainerImageException.Malformed($"'{name}' of {where} holds something that is no text"))]
             : null;
 
+    /// <summary>A flat object of texts; of a name that comes twice the last one counts.</summary>
+    public static IReadOnlyDictionary<string, string>? TextsByName(JsonElement parent, string name, string where)
+    {
+        if (Object(parent, name, where) is not { } json)
+            return null;
+        var texts = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (JsonProperty property in json.EnumerateObject())
+        {
+            if (property.Value.ValueKind != JsonValueKind.String)
+                throw ContainerImageException.Malformed($"'{name}' of {where} holds something that is no text");
+            texts[Decode(() => property.Name, name, where)] = Decode(property.Value, name, where);
+        }
+
+        return texts;
+    }
+
     private static JsonElement? TryGet(JsonElement parent, string name, JsonValueKind kind, string where)
     {
         if (parent.ValueKind != JsonValueKind.Object)
@@ -53,12 +69,14 @@ internal static class JsonFields
         return value.ValueKind == kind ? value : throw ContainerImageException.Malformed($"'{name}' of {where} is of the wrong type");
     }
 
+    private static string Decode(JsonElement value, string name, string where) => Decode(() => value.GetString()!, name, where);
+
     // A text may hold what is no Unicode (half a surrogate pair, broken UTF-8); the reader finds out when it decodes.
-    private static string Decode(JsonElement value, string name, string where)
+    private static string Decode(Func<string> read, string name, string where)
     {
         try
         {
-            return value.GetString()!;
+            return read();
         }
         catch (InvalidOperationException e)
         {

@@ -1,8 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Blixard.Images.Manifests;
 using Iroh.Base;
 using Iroh.Blobs;
@@ -16,19 +15,11 @@ namespace Blixard.Images.Catalogue;
 internal static partial class CatalogueCodec
 {
     private const int Schema = 1;
-    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
 
     // Object, labels: anything deeper is no entry.
     private const int DepthMax = 3;
 
-    private static readonly CatalogueJsonContext Context = new(new JsonSerializerOptions
-    {
-        MaxDepth = DepthMax,
-        AllowDuplicateProperties = false,
-        RespectNullableAnnotations = true,
-        // The texts are printable ASCII, and no browser reads them.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    private static readonly CatalogueJsonContext Context = new(ImageJsonText.Options(DepthMax, JsonUnmappedMemberHandling.Skip));
 
     public static byte[] Write(CatalogueImage image)
     {
@@ -43,11 +34,11 @@ internal static partial class CatalogueCodec
                 Hash = image.Hash.ToString(),
                 Collection = image.Collection.ToString(),
                 Size = image.SizeBytes,
-                Kind = NameOf(image.Kind),
+                Kind = ImageJsonText.Write(image.Kind),
                 Architecture = image.Architecture,
                 Labels = image.Labels,
                 AddedBy = image.AddedBy,
-                AddedAt = image.AddedAt.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
+                AddedAt = ImageJsonText.Write(image.AddedAt),
                 Copies = image.Copies,
             },
             Context.ImageJson);
@@ -71,25 +62,10 @@ internal static partial class CatalogueCodec
             return false;
         }
 
-        if (!DateTimeOffset.TryParseExact(json.AddedAt, TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset addedAt))
-        {
-            error = "the time is not of the form 2026-01-31T12:00:00Z";
+        if (!ImageJsonText.TryReadTime(json.AddedAt, "the time", out DateTimeOffset addedAt, out error)
+            || !ImageJsonText.TryReadKind(json.Kind, out ManifestKind kind, out error)
+            || !ImageJsonText.TryReadLabels(json.Labels, out SortedDictionary<string, string>? labels, out error))
             return false;
-        }
-
-        if (json.Kind is not ("machine" or "container"))
-        {
-            error = "the image is neither a machine's nor a container's";
-            return false;
-        }
-
-        // Annotations of type arguments are not looked at by the serializer.
-        if (json.Labels.ContainsValue(null!))
-        {
-            error = "a label's value is null";
-            return false;
-        }
-
         var read = new CatalogueImage
         {
             Name = json.Name,
@@ -97,9 +73,9 @@ internal static partial class CatalogueCodec
             Hash = hash,
             Collection = collection,
             SizeBytes = json.Size,
-            Kind = json.Kind == "container" ? CatalogueImageKind.Container : CatalogueImageKind.Machine,
+            Kind = kind,
             Architecture = json.Architecture,
-            Labels = new SortedDictionary<string, string>(json.Labels, StringComparer.Ordinal),
+            Labels = labels,
             AddedBy = json.AddedBy,
             AddedAt = addedAt,
             Copies = json.Copies,
@@ -132,29 +108,12 @@ internal static partial class CatalogueCodec
     }
 
     private static bool TryDeserialize<T>(
-        ReadOnlySpan<byte> bytes, int lengthMax, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type,
-        [NotNullWhen(true)] out T? json, [NotNullWhen(false)] out string? error)
+        ReadOnlySpan<byte> bytes, int lengthMax, JsonTypeInfo<T> type, [NotNullWhen(true)] out T? json, [NotNullWhen(false)] out string? error)
         where T : class
     {
         json = null;
-        error = null;
-        if (bytes.Length > lengthMax)
-        {
-            error = $"the entry has {bytes.Length} bytes; {lengthMax} are possible";
-            return false;
-        }
-
-        try
-        {
-            json = JsonSerializer.Deserialize(bytes, type);
-            error = json is null ? "the entry is null" : null;
-        }
-        catch (JsonException e)
-        {
-            error = $"the entry cannot be read: {e.Message}";
-        }
-
-        return json is not null && error is null;
+        error = bytes.Length > lengthMax ? $"the entry has {bytes.Length} bytes; {lengthMax} are possible" : null;
+        return error is null && ImageJsonText.TryDeserialize(bytes, type, "the entry", out json, out error);
     }
 
     private static bool IsKnown(int schema, [NotNullWhen(false)] out string? error)
@@ -162,8 +121,6 @@ internal static partial class CatalogueCodec
         error = schema == Schema ? null : $"the entry is of schema {schema}; {Schema} is known here";
         return error is null;
     }
-
-    private static string NameOf(CatalogueImageKind kind) => kind == CatalogueImageKind.Container ? "container" : "machine";
 
     internal sealed class ImageJson
     {

@@ -32,7 +32,7 @@ public sealed record CatalogueImage
     public required long SizeBytes { get; init; }
 
     /// <summary>What it was made from.</summary>
-    public required CatalogueImageKind Kind { get; init; }
+    public required ManifestKind Kind { get; init; }
 
     /// <summary>"x86_64" or "aarch64".</summary>
     public required string Architecture { get; init; }
@@ -75,14 +75,4 @@ public sealed record CatalogueImage
             ? null : $"the node's name is not 1 to {AddedByLengthMax} characters of printable ASCII")
         ?? (AddedAt.Offset == TimeSpan.Zero && AddedAt.Ticks % TimeSpan.TicksPerSecond == 0 ? null : "the time is not in whole seconds of UTC")
         ?? ImageManifest.CheckLabels(Labels);
-}
-
-/// <summary>What an image was made from.</summary>
-public enum CatalogueImageKind
-{
-    /// <summary>A kernel with an initramfs or disks.</summary>
-    Machine,
-
-    /// <summary>A container image that was made bootable.</summary>
-    Container,
 }

@@ -48,6 +48,9 @@ public sealed class ImageManifest
     /// <summary>The tag it was packed with.</summary>
     public string Tag => Content.Tag;
 
+    /// <summary>What the image was made from.</summary>
+    public ManifestKind Kind => Content.Kind;
+
     /// <summary>"x86_64" or "aarch64".</summary>
     public string Architecture => Content.Architecture;
 
@@ -136,6 +139,23 @@ public sealed class ImageManifest
         return null;
     }
 
+    /// <summary>Says what is wrong with labels, or null: at most <see cref="LabelsMax"/>, keys and values of at most
+    /// <see cref="LabelLengthMax"/> characters of printable ASCII, no key empty.</summary>
+    public static string? CheckLabels(IReadOnlyDictionary<string, string> labels)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        if (labels.Count > LabelsMax)
+            return $"there are {labels.Count} labels; {LabelsMax} are possible";
+        foreach ((string key, string value) in labels)
+        {
+            if (key.Length == 0)
+                return "a label has no key";
+            if ((CheckText("a label's key", key, LabelLengthMax) ?? CheckText($"the label {key}", value, LabelLengthMax)) is { } wrong)
+                return wrong;
+        }
+        return null;
+    }
+
     private static string? Check(ManifestContent content) =>
         ImageName.Check(content.Name)
         ?? ImageName.CheckTag(content.Tag)
@@ -157,20 +177,6 @@ public sealed class ImageManifest
         foreach (char c in text)
             if (c is < ' ' or > '~')
                 return $"{what} holds {ImageName.Shown(c)}; it may hold printable ASCII";
-        return null;
-    }
-
-    internal static string? CheckLabels(SortedDictionary<string, string> labels)
-    {
-        if (labels.Count > LabelsMax)
-            return $"there are {labels.Count} labels; {LabelsMax} are possible";
-        foreach ((string key, string value) in labels)
-        {
-            if (key.Length == 0)
-                return "a label has no key";
-            if ((CheckText("a label's key", key, LabelLengthMax) ?? CheckText("a label's value", value, LabelLengthMax)) is { } wrong)
-                return wrong;
-        }
         return null;
     }
 

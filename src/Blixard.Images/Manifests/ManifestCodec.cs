@@ -1,6 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Iroh.Blobs;
@@ -13,31 +11,25 @@ namespace Blixard.Images.Manifests;
 /// </summary>
 internal static partial class ManifestCodec
 {
-    private const int Schema = 1;
-    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss'Z'";
+    // The form before kinds. A machine's image is still written so: earlier versions read it, and it keeps one form.
+    private const int SchemaOfMachines = 1;
+    private const int Schema = 2;
 
     // Object, parts, part: anything deeper is no manifest.
     private const int DepthMax = 4;
 
-    private static readonly ManifestJsonContext Context = new(new JsonSerializerOptions
-    {
-        MaxDepth = DepthMax,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        AllowDuplicateProperties = false,
-        RespectNullableAnnotations = true,
-        // The texts are printable ASCII, and no browser reads them.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    private static readonly ManifestJsonContext Context = new(ImageJsonText.Options(DepthMax, JsonUnmappedMemberHandling.Disallow));
 
     public static byte[] Write(ManifestContent content) => JsonSerializer.SerializeToUtf8Bytes(
         new ManifestJson
         {
-            Schema = Schema,
+            Schema = content.Kind == ManifestKind.Machine ? SchemaOfMachines : Schema,
             Name = content.Name,
             Tag = content.Tag,
+            Kind = content.Kind == ManifestKind.Machine ? null : ImageJsonText.Write(content.Kind),
             Architecture = content.Architecture,
             KernelArguments = content.KernelArguments,
-            Created = content.Created.UtcDateTime.ToString(TimeFormat, CultureInfo.InvariantCulture),
+            Created = ImageJsonText.Write(content.Created),
             Labels = new SortedDictionary<string, string>(content.Labels, StringComparer.Ordinal),
             Parts =
             [
@@ -56,53 +48,30 @@ internal static partial class ManifestCodec
         ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out ManifestContent? content, [NotNullWhen(false)] out string? error)
     {
         content = null;
-        ManifestJson? json;
-        try
+        if (!ImageJsonText.TryDeserialize(bytes, Context.ManifestJson, "the manifest", out ManifestJson? json, out error))
+            return false;
+        if (json.Schema is not (SchemaOfMachines or Schema))
         {
-            json = JsonSerializer.Deserialize(bytes, Context.ManifestJson);
-        }
-        catch (JsonException e)
-        {
-            error = $"the manifest cannot be read: {e.Message}";
+            error = $"the manifest is of schema {json.Schema}; {SchemaOfMachines} and {Schema} are known here";
             return false;
         }
 
-        if (json is null)
-        {
-            error = "the manifest is null";
-            return false;
-        }
-
-        if (json.Schema != Schema)
-        {
-            error = $"the manifest is of schema {json.Schema}; {Schema} is known here";
-            return false;
-        }
-
-        if (!DateTimeOffset.TryParseExact(
-                json.Created, TimeFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset created))
-        {
-            error = "the time of creation is not of the form 2026-01-31T12:00:00Z";
-            return false;
-        }
-
-        // Annotations of type arguments are not looked at by the serializer.
-        if (json.Labels.ContainsValue(null!))
-        {
-            error = "a label's value is null";
-            return false;
-        }
-
-        if (!TryReadParts(json.Parts, out List<ManifestPart>? parts, out error))
+        // Which schema goes with which kind the comparison with the canonical form sees to.
+        var kind = ManifestKind.Machine;
+        if ((json.Kind is not null && !ImageJsonText.TryReadKind(json.Kind, out kind, out error))
+            || !ImageJsonText.TryReadTime(json.Created, "the time of creation", out DateTimeOffset created, out error)
+            || !ImageJsonText.TryReadLabels(json.Labels, out SortedDictionary<string, string>? labels, out error)
+            || !TryReadParts(json.Parts, out List<ManifestPart>? parts, out error))
             return false;
         content = new ManifestContent
         {
             Name = json.Name,
             Tag = json.Tag,
+            Kind = kind,
             Architecture = json.Architecture,
             KernelArguments = json.KernelArguments,
             Created = created,
-            Labels = new SortedDictionary<string, string>(json.Labels, StringComparer.Ordinal),
+            Labels = labels,
             Parts = parts,
         };
         return true;
@@ -156,6 +125,10 @@ internal static partial class ManifestCodec
 
         [JsonPropertyName("tag")]
         public required string Tag { get; init; }
+
+        [JsonPropertyName("kind")]
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Kind { get; init; }
 
         [JsonPropertyName("architecture")]
         public required string Architecture { get; init; }

@@ -9,6 +9,9 @@ public sealed record ManifestContent
     /// <summary>See <see cref="ImageName.CheckTag"/>.</summary>
     public required string Tag { get; init; }
 
+    /// <summary>What the image was made from.</summary>
+    public ManifestKind Kind { get; init; }
+
     /// <summary>"x86_64" or "aarch64".</summary>
     public required string Architecture { get; init; }
 

@@ -13,6 +13,9 @@ namespace Blixard.Node.Images;
 /// <summary>The images of others' catalogues, as they are named here: "CATALOGUE//name:tag".</summary>
 internal static class ForeignCatalogues
 {
+    // What stands before an item of a list, or a number in a message: its field and its length.
+    private const int FieldLengthMax = 12;
+
     /// <summary>The two parts of a name; null if it is none of another's catalogue.</summary>
     public static (string Catalogue, string Reference)? Split(string reference)
     {
@@ -26,6 +29,31 @@ internal static class ForeignCatalogues
         let snapshot = pair.Value.Catalogue.Current
         from image in snapshot.Images
         select new ForeignImage { Catalogue = pair.Key, Image = ToRecord(image, snapshot.HoldersOf(image.Hash)) };
+
+    /// <summary>As many images as an answer has room for, the first ones: how much others' catalogues say is not in this cluster's hands.</summary>
+    /// <param name="images">All images.</param>
+    /// <param name="room">Bytes that are left in the answer.</param>
+    public static (IReadOnlyList<ForeignImage> Fitting, int LeftOut) Fit(IEnumerable<ForeignImage> images, int room)
+    {
+        var fitting = new List<ForeignImage>();
+        int leftOut = 0;
+        room -= FieldLengthMax;
+        foreach (ForeignImage image in images)
+        {
+            int length = image.CalculateSize() + FieldLengthMax;
+            // After the first one that is left out no other follows, so that what is shown ends somewhere.
+            if (leftOut > 0 || length > room)
+            {
+                leftOut++;
+                continue;
+            }
+
+            room -= length;
+            fitting.Add(image);
+        }
+
+        return (fitting, leftOut);
+    }
 
     /// <summary>An image, and who may have it: the nodes of the ticket, and those that say so.</summary>
     /// <exception cref="RecordException">There is no such image.</exception>
@@ -55,10 +83,12 @@ internal static class ForeignCatalogues
         Tag = image.Tag,
         Hash = ByteString.CopyFrom(image.Hash.ToArray()),
         SizeBytes = (ulong)image.SizeBytes,
+        Kind = ImageKinds.ToMessage(image.Kind),
         Architecture = image.Architecture,
         AddedBy = image.AddedBy,
         CreatedAt = Timestamp.FromDateTimeOffset(image.AddedAt),
         Copies = (uint)image.Copies,
+        Labels = { image.Labels },
         Nodes = { holders.Select(holder => holder.Node) },
     };
 }

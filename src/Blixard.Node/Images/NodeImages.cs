@@ -276,10 +276,12 @@ internal sealed class NodeImages : IDisposable
             Hash = ByteString.CopyFrom(manifest.Hash.ToArray()),
             SizeBytes = (ulong)manifest.TotalSize,
             CreatedAt = Timestamp.FromDateTimeOffset(manifest.Created),
+            Kind = ImageKinds.ToMessage(manifest.Kind),
             Architecture = manifest.Architecture,
             KernelArgs = manifest.KernelArguments,
             AddedBy = _self.Name,
             Copies = (uint)copies,
+            Labels = { manifest.Labels.ToDictionary() },
         };
         record.Parts.AddRange(manifest.Parts.Select(part => new ImagePart
         {

@@ -60,6 +60,7 @@ internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster
         {
             Name = request.Name,
             Tag = request.Tag.Length > 0 ? request.Tag : ImageName.DefaultTag,
+            Kind = ImageKinds.ToManifest(request.Kind),
             Architecture = request.Architecture.Length > 0 ? request.Architecture : NodeImages.Architecture,
             KernelArguments = request.KernelArgs,
             Labels = request.Labels,
@@ -120,7 +121,9 @@ internal sealed class ImageService(NodeSelf self, NodeImages images, NodeCluster
             response.Images.Add(brief);
         }
 
-        response.Foreign.AddRange(catalogue.ForeignImages());
+        (IReadOnlyList<ForeignImage> foreign, int leftOut) = ForeignCatalogues.Fit(catalogue.ForeignImages(), RpcLimits.MessageLengthMax - response.CalculateSize());
+        response.Foreign.AddRange(foreign);
+        response.ForeignLeftOut = (uint)leftOut;
         return response;
     }
 

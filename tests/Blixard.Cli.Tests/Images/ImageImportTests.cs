@@ -22,13 +22,16 @@ public sealed class ImageImportTests
 
         string temporary = Directory.CreateDirectory(Path.Combine(cluster.Folder, "tmp")).FullName;
         await using CliProcess importing = CliProcess.StartIn(
-            temporary, "image", "import", "docker-archive:" + archive, "--guest", guest, "--json", "--data-dir", cluster.DirectoryOf("one"));
+            temporary, "image", "import", "docker-archive:" + archive, "--guest", guest, "--label", "stage=test", "--json", "--data-dir", cluster.DirectoryOf("one"));
         CliResult import = await importing.WaitAsync();
         Assert.True(import.ExitCode == 0, import.Errors);
         JsonNode image = Assert.Single(import.Lines);
         Assert.Equal(("hello", "latest", "reboot=t,force"), (Text(image["name"]), Text(image["tag"]), Text(image["kernelArgs"])));
         Assert.Equal(["kernel", "initramfs", "disk"], image["parts"]!.AsArray().Select(part => Text(part!["kind"])));
         JsonNode container = image["container"]!;
+        Assert.Equal(
+            ("container", "test", "hello", Text(container["digest"])),
+            (Text(image["kind"]), Text(image["labels"]!["stage"]), Text(image["labels"]!["org.opencontainers.image.title"]), Text(image["labels"]!["container.digest"])));
         Assert.Equal(("hello:latest", "/bin/serve", "1000:1000", 2),
             (Text(container["reference"]), Text(container["command"]), Text(container["user"]), container["layers"]!.GetValue<int>()));
         Assert.StartsWith("sha256:", Text(container["digest"]));
@@ -58,6 +61,7 @@ public sealed class ImageImportTests
         foreach ((int exitCode, string message, string[] arguments) in ((int, string, string[])[])
         [
             (2, "'nginx:latest' is not docker-archive:FILE, oci-archive:FILE or oci:DIR.", ["nginx:latest"]),
+            (2, "--label: the label container.digest says which", ["oci:" + file, "--label", "container.digest=x"]),
             (2, "--disk-size is 0; 1 to 262144 are possible.", ["oci:" + file, "--disk-size", "0"]),
             (1, "the tar archive is malformed at byte 0: it is cut off inside a header", ["docker-archive:" + file, "--guest", guest]),
             (1, $"the file {file}-not does not exist", ["oci-archive:" + file + "-not", "--guest", guest]),

@@ -21,6 +21,7 @@ public sealed class ImageFindingTests : IDisposable
         image.Run["User"] = "app";
         image.Run["WorkingDir"] = "/srv";
         image.Run["StopSignal"] = "SIGQUIT";
+        image.Run["Labels"] = new JsonObject { ["org.example.title"] = "Web", ["empty"] = "" };
         using TarArchive archive = Open(image.DockerArchive("registry.example/web:2"));
         ContainerImage found = DockerArchive.Find(archive, null);
         ImageConfiguration run = found.Configuration;
@@ -29,6 +30,7 @@ public sealed class ImageFindingTests : IDisposable
         Assert.Equal(["/app"], run.Command);
         Assert.Equal(["A=1", "B="], run.Environment);
         Assert.Equal(("app", "/srv", "SIGQUIT"), (run.User, run.WorkingDirectory, run.StopSignal));
+        Assert.Equal(new Dictionary<string, string> { ["org.example.title"] = "Web", ["empty"] = "" }, run.Labels);
         Assert.Equal(["layer0/layer.tar", "layer1/layer.tar"], found.Layers.Select(layer => layer.FileName));
     }
 

@@ -1,4 +1,5 @@
 using Blixard.Images.Catalogue;
+using Blixard.Images.Manifests;
 using Blixard.Images.Tests.Support;
 using Iroh.Blobs;
 using Iroh.Cryptography;
@@ -89,7 +90,7 @@ public sealed class CatalogueDocumentTests
         Hash = BlobHash.Of([content]),
         Collection = BlobHash.Of([content, content]),
         SizeBytes = 5,
-        Kind = CatalogueImageKind.Machine,
+        Kind = ManifestKind.Machine,
         Architecture = "x86_64",
         AddedBy = "one",
         AddedAt = DateTimeOffset.UnixEpoch,

@@ -31,7 +31,7 @@ public class CatalogueTests
     {
         CatalogueImage image = Image("web", "v1") with
         {
-            Kind = CatalogueImageKind.Container, Copies = 3, Labels = new(StringComparer.Ordinal) { ["os"] = "linux", ["a"] = "" },
+            Kind = ManifestKind.Container, Copies = 3, Labels = new(StringComparer.Ordinal) { ["os"] = "linux", ["a"] = "" },
         };
         Assert.True(CatalogueImage.TryRead(image.ToBytes(), out CatalogueImage? read, out string? error), error);
         Assert.Equal(image.Labels, read.Labels);
@@ -39,6 +39,20 @@ public class CatalogueTests
         var holder = new CatalogueHolder("one", SecretKey.Generate().PublicKey);
         Assert.True(CatalogueHolder.TryRead(holder.ToBytes(), out CatalogueHolder? readHolder, out _));
         Assert.Equal(holder, readHolder);
+    }
+
+    [Fact]
+    public void The_form_of_an_entry_stays_as_other_clusters_know_it()
+    {
+        string text = $$$"""
+            {"schema":1,"name":"web","tag":"v1","hash":"{{{BlobHash.Of("image"u8)}}}","collection":"{{{BlobHash.Of("collection"u8)}}}","size":10,
+            "kind":"container","architecture":"x86_64","labels":{"a":"b"},"addedBy":"one","addedAt":"2026-01-31T12:00:00Z","copies":2}
+            """.ReplaceLineEndings("");
+        CatalogueImage image = Image("web", "v1") with { Kind = ManifestKind.Container, Copies = 2, Labels = new(StringComparer.Ordinal) { ["a"] = "b" } };
+
+        Assert.Equal(text, Encoding.UTF8.GetString(image.ToBytes()));
+        Assert.True(CatalogueImage.TryRead(Encoding.UTF8.GetBytes(text), out CatalogueImage? read, out string? error), error);
+        Assert.Equal((ManifestKind.Container, "b", "one"), (read.Kind, read.Labels["a"], read.AddedBy));
     }
 
     [Fact]
@@ -192,7 +206,7 @@ public class CatalogueTests
         Hash = BlobHash.Of("image"u8),
         Collection = BlobHash.Of("collection"u8),
         SizeBytes = 10,
-        Kind = CatalogueImageKind.Machine,
+        Kind = ManifestKind.Machine,
         Architecture = "x86_64",
         AddedBy = "one",
         AddedAt = s_noon,

@@ -41,6 +41,31 @@ public sealed class ImageManifestTests
     }
 
     [Fact]
+    public void A_manifest_from_before_there_were_kinds_is_a_machines_and_keeps_its_hash()
+    {
+        byte[] old = Encoding.UTF8.GetBytes(
+            $$"""
+            {"schema":1,"name":"old","tag":"latest","architecture":"x86_64","kernelArgs":"","created":"2025-01-31T12:00:05Z","labels":{"container.digest":"sha256:00"},
+            "parts":[{"kind":"kernel","name":"vmlinuz","size":10,"blake3":"{{SomeHash}}"}]}
+            """.ReplaceLineEndings(""));
+
+        Assert.True(ImageManifest.TryRead(old, out ImageManifest? read, out string? error), error);
+        Assert.Equal((ManifestKind.Machine, BlobHash.Of(old)), (read.Kind, read.Hash));
+    }
+
+    [Fact]
+    public void A_containers_manifest_says_so_in_the_form_that_came_with_kinds()
+    {
+        ImageManifest written = ImageManifest.Create(Content with { Kind = ManifestKind.Container });
+
+        Assert.StartsWith(
+            """{"schema":2,"name":"demo/busybox","tag":"v1.2","kind":"container","architecture":"x86_64",""", Encoding.UTF8.GetString(written.ToBytes()));
+        Assert.True(ImageManifest.TryRead(written.ToBytes(), out ImageManifest? read, out string? error), error);
+        Assert.Equal((ManifestKind.Container, written.Hash), (read.Kind, read.Hash));
+        Assert.NotEqual(ImageManifest.Create(Content).Hash, written.Hash);
+    }
+
+    [Fact]
     public void What_is_written_is_read_back_with_the_same_identity()
     {
         ImageManifest written = ImageManifest.Create(Content);
@@ -58,7 +83,12 @@ public sealed class ImageManifestTests
     }
 
     [Theory]
-    [InlineData("\"schema\":1", "\"schema\":2", "schema 2")]
+    [InlineData("\"schema\":1", "\"schema\":3", "schema 3")]
+    [InlineData("\"schema\":1", "\"schema\":2", "canonical")]
+    [InlineData("\"tag\":\"v1.2\"", "\"tag\":\"v1.2\",\"kind\":\"container\"", "canonical")]
+    [InlineData("\"tag\":\"v1.2\"", "\"tag\":\"v1.2\",\"kind\":\"machine\"", "canonical")]
+    [InlineData("\"tag\":\"v1.2\"", "\"tag\":\"v1.2\",\"kind\":\"firmware\"", "neither a machine's")]
+    [InlineData("\"tag\":\"v1.2\"", "\"tag\":\"v1.2\",\"kind\":null", "canonical")]
     [InlineData("\"schema\":1", "\"schema\":1,\"extra\":1", "extra")]
     [InlineData("\"schema\":1", "\"schema\":1,\"schema\":1", "uplicate")]
     [InlineData("\"schema\":1,", "", "schema")]
@@ -120,11 +150,11 @@ public sealed class ImageManifestTests
     [Fact]
     public void Any_bytes_and_any_mutation_of_a_manifest_are_read_without_an_exception()
     {
-        byte[] good = ImageManifest.Create(Content).ToBytes();
+        byte[] machine = ImageManifest.Create(Content).ToBytes(), container = ImageManifest.Create(Content with { Kind = ManifestKind.Container }).ToBytes();
         for (ulong seed = 0; seed < 3000; seed++)
         {
             var random = new SeededRandomSource(seed);
-            byte[] bytes = [.. good];
+            byte[] bytes = [.. seed % 2 == 0 ? machine : container];
             switch (random.NextBelow(3))
             {
                 case 0:

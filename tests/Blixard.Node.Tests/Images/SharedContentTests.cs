@@ -1,3 +1,5 @@
+using Blixard.Images.Catalogue;
+using Blixard.Images.Manifests;
 using Blixard.Node.Images;
 using Blixard.V1;
 using Google.Protobuf;
@@ -38,6 +40,36 @@ public sealed class SharedContentTests
     {
         Assert.True(SharedContent.Empty.Allows(new BlobRequestInfo(1, default, BlobRequestKind.Get, [s_secret], IsHashSequence: false), hash => hash == s_secret));
         Assert.False(SharedContent.Empty.Allows(new BlobRequestInfo(1, default, BlobRequestKind.Get, [s_secret], IsHashSequence: true), hash => hash == s_secret));
+    }
+
+    [Fact]
+    public void An_entry_says_of_what_kind_an_image_is_and_its_labels()
+    {
+        ImageRecord record = Image("web");
+        Assert.Equal(ManifestKind.Machine, SharedContent.Of([record]).Images.Single().Kind);
+        record.Kind = ImageKind.Container;
+        record.Labels.Add("os", "linux");
+
+        CatalogueImage image = SharedContent.Of([record]).Images.Single();
+
+        Assert.Equal((ManifestKind.Container, "linux"), (image.Kind, Assert.Single(image.Labels).Value));
+    }
+
+    [Fact]
+    public void As_many_images_of_others_are_listed_as_an_answer_has_room_for()
+    {
+        ForeignImage[] images = [.. Enumerable.Range(0, 100).Select(number => new ForeignImage { Catalogue = "west", Image = Image($"web-{number:00}") })];
+        int each = images[0].CalculateSize();
+
+        (IReadOnlyList<ForeignImage> fitting, int leftOut) = ForeignCatalogues.Fit(images, 50 * each);
+
+        Assert.Equal(images[..fitting.Count], fitting);
+        Assert.Equal(100, fitting.Count + leftOut);
+        Assert.InRange(fitting.Count, 30, 49);
+        var answer = new ListImagesResponse { Foreign = { fitting }, ForeignLeftOut = (uint)leftOut };
+        Assert.InRange(answer.CalculateSize(), 1, 50 * each);
+        Assert.Equal((0, 100), (ForeignCatalogues.Fit(images, -1).Fitting.Count, ForeignCatalogues.Fit(images, -1).LeftOut));
+        Assert.Equal(0, ForeignCatalogues.Fit(images, 1 << 20).LeftOut);
     }
 
     [Fact]
