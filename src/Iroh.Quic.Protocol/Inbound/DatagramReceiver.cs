@@ -210,7 +210,7 @@ internal sealed class DatagramReceiver
         TransportError? error = _dispatcher.Dispatch(packet, arrival, ref summary);
         if (error is null)
         {
-            space.OnPacketReceived(now, packet.Number, summary.IsAckEliciting, ecn);
+            space.OnPacketReceived(now, packet.Number, packet.Payload.Length, summary.IsAckEliciting, ecn);
             _lifecycle.RestartIdleTimer(now);
             _opening.OnReceived(now, arrival.Path);
             error = Act(arrival, packet, summary);

@@ -11,8 +11,21 @@ internal sealed class AckScheduler
     /// <summary>The longest wait, and the value of our max_ack_delay transport parameter (its default, RFC 9000 §18.2).</summary>
     public static readonly TimeSpan MaxAckDelay = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>After how many ack-eliciting packets an ACK is due (RFC 9000 §13.2.2).</summary>
+    /// <summary>
+    /// After how many ack-eliciting packets an ACK is due (RFC 9000 §13.2.2), if they fill <see cref="BytesThreshold"/>. The RFC takes
+    /// the number from TCP, which counts full segments (RFC 5681 §4.2): what is small is mostly answered soon, and the answer takes the
+    /// ACK along.
+    /// </summary>
     public const int AckElicitingThreshold = 2;
+
+    /// <summary>Two packets of the size that every path carries (RFC 9000 §14.1), less their headers and tags.</summary>
+    public const int BytesThreshold = 2 * 1100;
+
+    /// <summary>
+    /// After how many ack-eliciting packets an ACK is due whatever their size: so often a sender of small packets alone still hears,
+    /// which its window, and what it keeps for sending again, wait for.
+    /// </summary>
+    public const int SmallAckElicitingThreshold = 8;
 
     /// <summary>
     /// From how many unreported packets that elicit no ACK on one is worth adding to a packet that leaves anyway: the peer
@@ -22,6 +35,7 @@ internal sealed class AckScheduler
 
     private readonly bool _isImmediate;
     private int _ackEliciting;
+    private int _ackElicitingBytes;
     private int _nonEliciting;
     private bool _isDue;
     private Instant _deadline = Instant.Never;
@@ -45,10 +59,11 @@ internal sealed class AckScheduler
     /// <summary>Notes a new packet.</summary>
     /// <param name="now">When it arrived.</param>
     /// <param name="number">Its number.</param>
+    /// <param name="length">Bytes of its frames.</param>
     /// <param name="isAckEliciting">Whether it asks for an ACK.</param>
     /// <param name="isOutOfOrder">Whether it came after a later one or left a gap before it.</param>
     /// <param name="mark">Its ECN mark; CE is reported at once.</param>
-    public void OnPacketReceived(Instant now, PacketNumber number, bool isAckEliciting, bool isOutOfOrder, EcnCodepoint mark)
+    public void OnPacketReceived(Instant now, PacketNumber number, int length, bool isAckEliciting, bool isOutOfOrder, EcnCodepoint mark)
     {
         // RFC 9000 §13.2.1: packets that are not ack-eliciting never cause an ACK by themselves, or two ends would never stop.
         if (!isAckEliciting)
@@ -58,9 +73,11 @@ internal sealed class AckScheduler
         }
 
         _ackEliciting++;
+        _ackElicitingBytes += length;
         if (SmallestUnreported is not { } smallest || number.Value < smallest.Value)
             SmallestUnreported = number;
-        if (_isImmediate || isOutOfOrder || mark == EcnCodepoint.CongestionExperienced || _ackEliciting >= AckElicitingThreshold)
+        bool isEnough = _ackEliciting >= (_ackElicitingBytes >= BytesThreshold ? AckElicitingThreshold : SmallAckElicitingThreshold);
+        if (_isImmediate || isOutOfOrder || mark == EcnCodepoint.CongestionExperienced || isEnough)
             _isDue = true;
         else
             _deadline = Instant.Min(_deadline, now + MaxAckDelay);
@@ -72,7 +89,7 @@ internal sealed class AckScheduler
     /// <summary>An ACK frame with all ranges was written into a packet.</summary>
     public void OnAckSent()
     {
-        _ackEliciting = _nonEliciting = 0;
+        _ackEliciting = _ackElicitingBytes = _nonEliciting = 0;
         _isDue = false;
         _deadline = Instant.Never;
         SmallestUnreported = null;

@@ -77,11 +77,11 @@ internal sealed class PacketNumberSpace
 
     /// <summary>Records a received packet, once its frames have been read without error, and schedules its acknowledgement.</summary>
     /// <returns>False, and nothing changes, if it is a duplicate.</returns>
-    public bool OnPacketReceived(Instant now, PacketNumber number, bool isAckEliciting, EcnCodepoint mark)
+    public bool OnPacketReceived(Instant now, PacketNumber number, int length, bool isAckEliciting, EcnCodepoint mark)
     {
         if (!Received.Record(now, number, mark))
             return false;
-        Acks.OnPacketReceived(now, number, isAckEliciting, isAckEliciting && IsOutOfOrder(number), mark);
+        Acks.OnPacketReceived(now, number, length, isAckEliciting, isAckEliciting && IsOutOfOrder(number), mark);
         if (isAckEliciting && (LargestAckElicitingReceived is not { } largest || number.Value > largest.Value))
             LargestAckElicitingReceived = number;
         return true;

@@ -76,7 +76,7 @@ public class LossDetectorHistoryTests
             ranges[0] = new(new(first.Value + 11), new(first.Value + 63));
             ranges[1] = new(first, new(first.Value + 9));
             f.Detector.OnAckReceived(f.Now, EncryptionLevel.Handshake, ranges, TimeSpan.Zero, null, f.Path, f.Outcome);
-            f.Handshake.OnPacketReceived(f.Now, new((ulong)round), isAckEliciting: true, EcnCodepoint.Ect0);
+            f.Handshake.OnPacketReceived(f.Now, new((ulong)round), length: 100, isAckEliciting: true, EcnCodepoint.Ect0);
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);

@@ -72,11 +72,11 @@ public class PacketNumberSpaceTests
     public void A_gap_before_a_packet_makes_its_acknowledgement_due_at_once()
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
-        space.OnPacketReceived(Start, new(0), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(0), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.False(space.Acks.IsAckDue(Start));
         space.Acks.OnAckSent();
 
-        space.OnPacketReceived(Start, new(2), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(2), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.True(space.Acks.IsAckDue(Start));
     }
 
@@ -84,9 +84,9 @@ public class PacketNumberSpaceTests
     public void A_packet_older_than_one_seen_makes_its_acknowledgement_due_at_once()
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
-        space.OnPacketReceived(Start, new(5), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(5), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.Acks.OnAckSent();
-        space.OnPacketReceived(Start, new(4), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(4), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.True(space.Acks.IsAckDue(Start));
     }
 
@@ -95,9 +95,9 @@ public class PacketNumberSpaceTests
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
         foreach (ulong number in new ulong[] { 0, 2 })
-            space.OnPacketReceived(Start, new(number), isAckEliciting: true, EcnCodepoint.NotEct);
+            space.OnPacketReceived(Start, new(number), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.Acks.OnAckSent();
-        space.OnPacketReceived(Start, new(3), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(3), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.False(space.Acks.IsAckDue(Start));
     }
 
@@ -105,12 +105,12 @@ public class PacketNumberSpaceTests
     public void Numbers_between_that_came_in_packets_without_ack_eliciting_frames_are_no_gap_even_after_pruning()
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
-        space.OnPacketReceived(Start, new(0), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(0), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.Acks.OnAckSent();
         foreach (ulong number in new ulong[] { 1, 2, 3 })
-            space.OnPacketReceived(Start, new(number), isAckEliciting: false, EcnCodepoint.NotEct);
+            space.OnPacketReceived(Start, new(number), length: 1100, isAckEliciting: false, EcnCodepoint.NotEct);
         space.OnAckAcknowledged(new(3));
-        space.OnPacketReceived(Start, new(4), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(4), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         Assert.False(space.Acks.IsAckDue(Start));
     }
 
@@ -119,9 +119,9 @@ public class PacketNumberSpaceTests
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
         foreach (ulong number in new ulong[] { 0, 1, 4, 5 })
-            space.OnPacketReceived(Start, new(number), isAckEliciting: true, EcnCodepoint.NotEct);
+            space.OnPacketReceived(Start, new(number), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.Acks.OnAckSent();
-        space.OnPacketReceived(Start, new(6), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(6), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.OnAckAcknowledged(new(5));
         Assert.Equal([Range(6, 6)], space.Received.Ranges.ToArray());
     }
@@ -130,9 +130,9 @@ public class PacketNumberSpaceTests
     public void What_arrived_late_is_still_reported_when_an_ack_of_later_packets_is_acknowledged()
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
-        space.OnPacketReceived(Start, new(10), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(10), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.Acks.OnAckSent();
-        space.OnPacketReceived(Start, new(9), isAckEliciting: true, EcnCodepoint.NotEct);
+        space.OnPacketReceived(Start, new(9), length: 1100, isAckEliciting: true, EcnCodepoint.NotEct);
         space.OnAckAcknowledged(new(10));
         Assert.True(space.Acks.IsAckDue(Start));
         Assert.Equal([Range(9, 10)], space.Received.Ranges.ToArray());
@@ -145,9 +145,9 @@ public class PacketNumberSpaceTests
     public void A_duplicate_changes_nothing()
     {
         PacketNumberSpace space = new(EncryptionLevel.Application, new SeededRandomSource(1));
-        Assert.True(space.OnPacketReceived(Start, new(0), isAckEliciting: true, EcnCodepoint.Ect0));
+        Assert.True(space.OnPacketReceived(Start, new(0), length: 1100, isAckEliciting: true, EcnCodepoint.Ect0));
         space.Acks.OnAckSent();
-        Assert.False(space.OnPacketReceived(Start, new(0), isAckEliciting: true, EcnCodepoint.Ect0));
+        Assert.False(space.OnPacketReceived(Start, new(0), length: 1100, isAckEliciting: true, EcnCodepoint.Ect0));
         Assert.False(space.Acks.ShouldBundle);
         Assert.Equal(new EcnCounts(1, 0, 0), space.Received.EcnCounts);
     }
