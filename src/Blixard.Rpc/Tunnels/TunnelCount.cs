@@ -8,23 +8,21 @@ namespace Blixard.Rpc.Tunnels;
 internal sealed class TunnelCount
 {
     private readonly RpcMetrics? _metrics;
-    private readonly TagList _tags, _sent, _received;
+    private readonly TunnelTraffic? _traffic;
+    private readonly TagList _tags;
 
     /// <summary>Counts a tunnel as opened.</summary>
     public TunnelCount(RpcMetrics? metrics, string target, RpcTransport transport, string side)
     {
         _metrics = metrics;
+        _traffic = metrics?.TrafficOf(target, transport, side);
         _tags = [new("target", target), new("transport", RpcMetrics.NameOf(transport)), new("side", side)];
-        _sent = _tags;
-        _sent.Add("direction", "sent");
-        _received = _tags;
-        _received.Add("direction", "received");
         metrics?.TunnelOpened(_tags);
     }
 
-    public void AddSent(int length) => _metrics?.TunnelBytes(_sent, length);
+    public void AddSent(int length) => _traffic?.AddSent(length);
 
-    public void AddReceived(int length) => _metrics?.TunnelBytes(_received, length);
+    public void AddReceived(int length) => _traffic?.AddReceived(length);
 
     /// <summary>Counts it as closed; once.</summary>
     public void Close() => _metrics?.TunnelClosed(_tags);

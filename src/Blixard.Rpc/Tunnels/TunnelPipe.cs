@@ -75,8 +75,23 @@ internal sealed class TunnelPipe : IDisposable
         byte[] buffer = ArrayPool<byte>.Shared.Rent(TunnelLimits.DataLengthMax);
         try
         {
-            while (await ReadLocalAsync(buffer).ConfigureAwait(false) is > 0 and int length)
+            while (true)
             {
+                int length;
+                try
+                {
+                    // Here and not in a method of its own: each one that waits is entered anew for each piece.
+                    length = _polled is null
+                        ? await _local.ReadAsync(buffer, _ended.Token).ConfigureAwait(false)
+                        : await _polled.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
+                }
+                catch (Exception e) when (e is IOException or ObjectDisposedException)
+                {
+                    throw new TunnelLocalException(e);
+                }
+
+                if (length == 0)
+                    break;
                 Sent += length;
                 _onSent(length);
                 await _stream.Stream.WriteAsync(buffer.AsMemory(0, length), _ended.Token).ConfigureAwait(false);
@@ -110,20 +125,6 @@ internal sealed class TunnelPipe : IDisposable
         }
 
         await LocalConnection.HalfCloseAsync(_local).ConfigureAwait(false);
-    }
-
-    private async ValueTask<int> ReadLocalAsync(Memory<byte> buffer)
-    {
-        try
-        {
-            return _polled is null
-                ? await _local.ReadAsync(buffer, _ended.Token).ConfigureAwait(false)
-                : await _polled.ReadAsync(buffer, _ended.Token).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
-        {
-            throw new TunnelLocalException(e);
-        }
     }
 
     private int WriteAtOnce(ReadOnlySpan<byte> bytes)
