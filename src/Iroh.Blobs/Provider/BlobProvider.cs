@@ -189,7 +189,8 @@ public sealed class BlobProvider : IProtocolHandler, IDisposable
         {
             BlobRequestOutcome outcome = request.Type switch
             {
-                BlobRequestType.Observe => await new ObserveResponder(_store, _options).AnswerAsync(request.Hashes[0], stream, output).ConfigureAwait(false),
+                BlobRequestType.Observe => await new ObserveResponder(_store, _options, _budgets)
+                    .AnswerAsync(request.Hashes[0], stream, output).ConfigureAwait(false),
                 BlobRequestType.Push => await ReceivePushAsync(request, stream, input, bytes => pushed += bytes, cancellationToken).ConfigureAwait(false),
                 _ => await SendBlobsAsync(request, output).ConfigureAwait(false),
             };

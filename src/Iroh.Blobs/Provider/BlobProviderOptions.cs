@@ -44,7 +44,8 @@ public sealed class BlobProviderOptions
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>The shortest time between two reports to an observer. A twentieth of a second is soon enough to find a source for the next
-    /// piece, and bounds the traffic while a blob grows by groups.</summary>
+    /// piece, and bounds the traffic while a blob grows by groups. With more than four observers it is longer, in proportion, up to twenty
+    /// times.</summary>
     public TimeSpan ObserveInterval { get; init; } = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Hears of every request; null = nobody does.</summary>

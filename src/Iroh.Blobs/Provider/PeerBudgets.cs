@@ -12,6 +12,10 @@ internal sealed class PeerBudgets(BlobProviderOptions options)
     private readonly Dictionary<EndpointId, PeerBudget> _peers = [];
     private readonly ByteRate? _totalRate = options.BytesPerSecond is { } total ? new ByteRate(total) : null;
     private int _requests;
+    private int _observers;
+
+    /// <summary>Observers of all peers.</summary>
+    public int Observers => Volatile.Read(ref _observers);
 
     /// <summary>Takes a place for a request.</summary>
     /// <returns>The place, to be disposed when the request ended; null if there is none left.</returns>
@@ -25,7 +29,7 @@ internal sealed class PeerBudgets(BlobProviderOptions options)
                 return null;
             _peers[peer] = budget;
             if (observes)
-                budget.Observers++;
+                (budget.Observers, _observers) = (budget.Observers + 1, _observers + 1);
             else
                 (budget.Requests, _requests) = (budget.Requests + 1, _requests + 1);
             return new Place(this, peer, budget, observes);
@@ -37,7 +41,7 @@ internal sealed class PeerBudgets(BlobProviderOptions options)
         lock (_lock)
         {
             if (observes)
-                budget.Observers--;
+                (budget.Observers, _observers) = (budget.Observers - 1, _observers - 1);
             else
                 (budget.Requests, _requests) = (budget.Requests - 1, _requests - 1);
             if (budget is { Requests: 0, Observers: 0 })
