@@ -20,7 +20,8 @@ public sealed class BlobTransferOptions
     /// and say so. Two seconds cover its start.</summary>
     public TimeSpan WaitForContent { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>Requests that one source has at once for one blob: with two, the next one is there when the last one ends.</summary>
+    /// <summary>Requests that one source has at once for one blob, at most: with two, the next one is there when the last one ends. While eight
+    /// are under way at all sources together, a source has one.</summary>
     public int RequestsPerSource { get; init; } = 2;
 
     /// <summary>Children of a hash sequence that are fetched at once. Small ones cost a way there and back each; eight at a time hide most

@@ -25,6 +25,10 @@ internal sealed class DownloadPlan
     /// source that dies holds its run until that is noticed.</summary>
     public const long RunBytesMax = 64 * 1024 * 1024;
 
+    /// <summary>With so many runs under way no source gets a second one: the others fill the gap behind its first, and each run has a megabyte
+    /// of buffers at its two ends, which processors' caches should hold. Eight nodes in one box gained a tenth.</summary>
+    public const int RunsMax = 8;
+
     /// <summary>A piece is taken over from a source that would need this many times longer for it...</summary>
     public const double TakeOverRatio = 2;
 
@@ -139,7 +143,10 @@ internal sealed class DownloadPlan
     /// <returns>Null if there is nothing for it at present; a piece that comes, a source that goes or mere time may change that.</returns>
     public Assignment? Take(int source)
     {
-        if (_sources[source] is not { } planned || (IsSwarm && planned.Holdings is null && _assignments.Exists(run => run.Source == source)))
+        if (_sources[source] is not { } planned)
+            return null;
+        bool onlyOne = _assignments.Count >= RunsMax || (IsSwarm && planned.Holdings is null);
+        if (onlyOne && _assignments.Exists(run => run.Source == source))
             return null;
         if (_missing > 0 && FindMissing(planned) is int first and >= 0)
         {

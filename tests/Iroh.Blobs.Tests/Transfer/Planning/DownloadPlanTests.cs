@@ -52,6 +52,20 @@ public sealed class DownloadPlanTests
     }
 
     [Fact]
+    public void With_many_runs_under_way_only_a_source_without_one_gets_another()
+    {
+        var plan = new DownloadPlan(new PieceGrid(256 << 20), ChunkRanges.Empty, new SeededRandomSource(1));
+        int[] sources = [.. Enumerable.Range(0, DownloadPlan.RunsMax).Select(_ => plan.AddSource())];
+        Assignment?[] runs = [.. sources.Select(plan.Take)];
+        Assert.DoesNotContain(null, runs);
+        Assert.Null(plan.Take(sources[0]));
+        plan.End(runs[3]!);
+        Assert.NotNull(plan.Take(sources[0]));
+        Assert.Null(plan.Take(sources[1]));
+        Assert.NotNull(plan.Take(sources[3]));
+    }
+
+    [Fact]
     public void A_slow_source_does_not_hold_up_the_end()
     {
         var world = new World(64L << 20, [100e6, 0.05e6]);
