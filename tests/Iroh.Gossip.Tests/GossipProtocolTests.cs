@@ -73,6 +73,17 @@ public class GossipProtocolTests
     }
 
     [Fact]
+    public async Task A_neighbor_whose_connection_breaks_is_none_any_more_although_nothing_is_sent_to_it()
+    {
+        await using GossipNode first = await GossipNode.StartAsync(s_topic);
+        GossipNode second = await GossipNode.StartAsync(s_topic, null, first);
+        await Task.WhenAll(first.Topic.WaitJoinedAsync(), second.Topic.WaitJoinedAsync()).WaitAsync(s_patience);
+        await second.VanishAsync();
+        await first.UntilAsync(seen => seen is NeighborDown, "the neighbor go");
+        Assert.Empty(first.Topic.Neighbors);
+    }
+
+    [Fact]
     public async Task Topics_share_a_connection_and_the_end_of_one_leaves_the_other()
     {
         TopicId other = TopicId.FromName("another topic");

@@ -120,8 +120,9 @@ internal sealed class PeerLink
     /// <summary>Gives everything up.</summary>
     public void Abort()
     {
-        _queue.Writer.TryComplete();
+        // In this order: a queue that is completed first would look like a link that this end closes.
         _stopping.Cancel();
+        _queue.Writer.TryComplete();
     }
 
     /// <summary>Sends what is queued, until the queue is completed or the way is lost.</summary>
@@ -134,6 +135,7 @@ internal sealed class PeerLink
             if (dial is not null)
                 await DialAsync(dial).ConfigureAwait(false);
             await SendAllAsync().ConfigureAwait(false);
+            _stopping.Token.ThrowIfCancellationRequested();
             GossipConnection[] connections = TakeConnections();
             await Task.WhenAll(connections.Select(connection => connection.CloseAsync(_time))).WaitAsync(_stopping.Token).ConfigureAwait(false);
             return false;

@@ -1,0 +1,71 @@
+namespace Iroh.Gossip.Tests;
+
+public class GossipSwarmTests
+{
+    // Connections to those that died silently last on for half a minute, and whoever has no others finds its way back within another.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+
+    [Fact]
+    [Trait("Suite", "Long")]
+    public async Task Twenty_endpoints_hear_everything_once_while_some_come_and_go_and_after_a_third_died()
+    {
+        await using var swarm = new GossipSwarm(seed: 1, s_patience);
+        await ChurnAsync(swarm, count: 20, rounds: 3);
+        for (int i = 0; i < 20 / 3; i++)
+            swarm.Crash(swarm.PickLive());
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+    }
+
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(3, 5)]
+    [Trait("Suite", "Long")]
+    public async Task Thirty_endpoints_hear_everything_once_through_much_churn_and_loss_and_after_a_third_died_silently(ulong seed, int lossPercent)
+    {
+        await using var swarm = new GossipSwarm(seed, s_patience);
+        swarm.Cuts.Lose(lossPercent);
+        await ChurnAsync(swarm, count: 30, rounds: 40);
+        for (int i = 0; i < 30 / 3; i++)
+            swarm.Kill(swarm.PickLive());
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+        await swarm.UntilTheDeadAreForgottenAsync();
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [Trait("Suite", "Long")]
+    public async Task Halves_that_were_cut_off_until_their_connections_ended_hear_each_other_again(ulong seed)
+    {
+        await using var swarm = new GossipSwarm(seed, s_patience);
+        await swarm.GrowAsync(20);
+        await swarm.UntilWholeAsync();
+        GossipNode[] left = [.. swarm.Live.Take(10)], right = [.. swarm.Live.Skip(10)];
+        swarm.Cuts.Cut(left.Select(node => node.Id.ToString()));
+        await swarm.UntilApartAsync(left, right);
+        swarm.Cuts.Heal();
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+    }
+
+    private static async Task ChurnAsync(GossipSwarm swarm, int count, int rounds)
+    {
+        await swarm.GrowAsync(count);
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+        for (int round = 0; round < rounds; round++)
+        {
+            swarm.Kill(swarm.PickLive());
+            await swarm.SayAsync();
+            await swarm.RestartAsync(swarm.PickLive());
+            await swarm.SayAsync();
+            swarm.Leave(swarm.PickLive());
+            await swarm.SayAsync();
+            await swarm.GrowAsync(count);
+        }
+
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+    }
+}
