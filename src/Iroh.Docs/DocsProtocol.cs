@@ -1,5 +1,4 @@
 using Iroh.Base;
-using Iroh.Blobs;
 using Iroh.Blobs.Store;
 using Iroh.Cryptography;
 using Iroh.Docs.Live;
@@ -126,12 +125,6 @@ public sealed class DocsProtocol : IProtocolHandler, IAsyncDisposable
         _engine.Forget(document);
         return removed;
     }
-
-    /// <summary>The contents of all entries: what the blob store must keep when it collects garbage.</summary>
-    public ValueTask<IReadOnlySet<BlobHash>> ContentHashesAsync(CancellationToken cancellationToken = default) =>
-        cancellationToken.IsCancellationRequested
-            ? ValueTask.FromCanceled<IReadOnlySet<BlobHash>>(cancellationToken)
-            : ValueTask.FromResult(_engine.Store.ContentHashes());
 
     /// <summary>Answers the sync of a peer that dialled.</summary>
     public async Task AcceptAsync(IrohConnection connection, CancellationToken cancellationToken)

@@ -56,16 +56,29 @@ public sealed class Document
     /// <exception cref="InvalidOperationException">The document may only be read, or the author's secret is not here.</exception>
     /// <exception cref="NewerEntryException">An entry from the future is in the way.</exception>
     /// <exception cref="StoreFullException">There is no room for the content.</exception>
+    public Task<SignedEntry> SetBytesAsync(
+        AuthorId author, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default) =>
+        SetBytesAsync(author, key, content, after: null, cancellationToken);
+
+    /// <summary>Stores content and gives it the key, as of a moment after another entry, whatever the clocks say.</summary>
+    /// <param name="author">An author whose secret is here.</param>
+    /// <param name="key">As for the other overload.</param>
+    /// <param name="content">As for the other overload.</param>
+    /// <param name="after">An entry of any author that this one is to be later than; null: none.</param>
+    /// <param name="cancellationToken">Gives up before the entry is made.</param>
+    /// <exception cref="InvalidOperationException">The document may only be read, or the author's secret is not here.</exception>
+    /// <exception cref="NewerEntryException">An entry from the future is in the way.</exception>
+    /// <exception cref="StoreFullException">There is no room for the content.</exception>
     public async Task<SignedEntry> SetBytesAsync(
-        AuthorId author, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
+        AuthorId author, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> content, SignedEntry? after, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfZero(content.Length, nameof(content));
         // Kept from being collected until the entry keeps it.
         using TempTag tag = await _engine.Blobs.AddBytesAsync(content, cancellationToken: cancellationToken).ConfigureAwait(false);
-        return SetHash(author, key.Span, tag.Hash, (ulong)content.Length);
+        return Insert(author, key.Span, (ulong)content.Length, tag.Hash, after).Entry;
     }
 
-    /// <summary>Gives a content that is here already, or that others have, the key. Parameters and errors as in <see cref="SetBytesAsync"/>.</summary>
+    /// <summary>Gives a content that is here already, or that others have, the key. Parameters and errors as in <see cref="SetBytesAsync(AuthorId, ReadOnlyMemory{byte}, ReadOnlyMemory{byte}, CancellationToken)"/>.</summary>
     /// <param name="author">An author whose secret is here.</param>
     /// <param name="key">The key.</param>
     /// <param name="content">Not <see cref="BlobHash.Empty"/>.</param>
@@ -74,17 +87,18 @@ public sealed class Document
     {
         ArgumentOutOfRangeException.ThrowIfZero(length);
         ArgumentOutOfRangeException.ThrowIfEqual(content, BlobHash.Empty);
-        return Insert(author, key, length, content).Entry;
+        return Insert(author, key, length, content, after: null).Entry;
     }
 
     /// <summary>Deletes an author's entries whose keys begin with a prefix, here and, as it gets around, everywhere.</summary>
     /// <param name="author">An author whose secret is here.</param>
     /// <param name="prefix">The beginning of the keys; empty for all of the author's.</param>
+    /// <param name="after">An entry of any author that the deletion, which is an entry, too, is to be later than; null: none.</param>
     /// <returns>How many entries there were.</returns>
     /// <exception cref="InvalidOperationException">The document may only be read, or the author's secret is not here.</exception>
     /// <exception cref="NewerEntryException">An entry from the future is in the way.</exception>
-    public int Delete(AuthorId author, ReadOnlySpan<byte> prefix) =>
-        Insert(author, prefix, 0, BlobHash.Empty).Removed;
+    public int Delete(AuthorId author, ReadOnlySpan<byte> prefix, SignedEntry? after = null) =>
+        Insert(author, prefix, 0, BlobHash.Empty, after).Removed;
 
     /// <summary>The entry of an author's key; null if there is none.</summary>
     /// <param name="author">Any author.</param>
@@ -141,7 +155,7 @@ public sealed class Document
         return _engine.EventsOf(Id).Subscribe(cancellationToken);
     }
 
-    private (SignedEntry Entry, int Removed) Insert(AuthorId author, ReadOnlySpan<byte> key, ulong length, BlobHash content)
+    private (SignedEntry Entry, int Removed) Insert(AuthorId author, ReadOnlySpan<byte> key, ulong length, BlobHash content, SignedEntry? after)
     {
         NamespaceSecret secret = Capability.Secret
             ?? throw new InvalidOperationException("This document may only be read. Import a ticket that allows writing.");
@@ -153,7 +167,10 @@ public sealed class Document
         {
             EntryTimestamp now = _engine.Now;
             EntryTimestamp timestamp = now;
-            if (FindInTheWay(name, new EntryRecord(length, content, now)) is { } present)
+            SignedEntry? present = FindInTheWay(name, new EntryRecord(length, content, now));
+            if (after?.Record.Timestamp >= (present?.Record.Timestamp ?? now))
+                present = after;
+            if (present is not null)
             {
                 timestamp = present.Record.Timestamp.Add(TimeSpan.FromMicroseconds(1));
                 // Later than this, peers would not take it.

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Threading.Channels;
 using Iroh.Blobs;
 using Iroh.Blobs.Store;
@@ -51,68 +52,58 @@ public sealed class CatalogueDocument : IAsyncDisposable
         return catalogue;
     }
 
-    /// <summary>Says what a name stands for.</summary>
-    /// <exception cref="NameTakenException">This node knows the name for other content.</exception>
-    /// <exception cref="NewerNameException">What another node said of the name is newer by its clock.</exception>
-    public async Task AddAsync(CatalogueImage image, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(image);
-        byte[] content = image.ToBytes();
-        await ChangeAsync(async () =>
-        {
-            if (Current.Images.FirstOrDefault(known => known.Reference == image.Reference) is { } known && known.Hash != image.Hash)
-                throw new NameTakenException(image.Reference);
-            await _document.SetBytesAsync(_author, CatalogueKey.OfImage(image.Name, image.Tag), content, cancellationToken).ConfigureAwait(false);
-            return true;
-        }, cancellationToken).ConfigureAwait(false);
-        if (Current.Images.All(known => known.Reference != image.Reference || known.Hash != image.Hash))
-            throw new NewerNameException(image.Reference);
-    }
-
-    /// <summary>Takes a name away, whoever gave it.</summary>
-    /// <returns>False if nobody did.</returns>
-    /// <exception cref="NewerNameException">What another node said of the name is newer by its clock.</exception>
-    public async Task<bool> RemoveAsync(string name, string tag, CancellationToken cancellationToken = default)
-    {
-        bool isKnown = false;
-        await ChangeAsync(() =>
-        {
-            isKnown = Current.Images.Any(known => known.Name == name && known.Tag == tag);
-            if (isKnown)
-                _document.Delete(_author, CatalogueKey.OfImage(name, tag));
-            return Task.FromResult(isKnown);
-        }, cancellationToken).ConfigureAwait(false);
-        if (Current.Images.Any(known => known.Name == name && known.Tag == tag))
-            throw new NewerNameException($"{name}:{tag}");
-        return isKnown;
-    }
-
-    /// <summary>Makes the names of an author exactly these: says those that are new or different, and takes back what is gone.</summary>
+    /// <summary>Makes the names in the document exactly these, whoever said others: says those that are new or different, and takes back what is
+    /// gone. What others said by a clock that is ahead of this node's is outdone by an entry just after theirs.</summary>
     /// <param name="names">Who says them; its secret is with the document. Several nodes may share it, as what they say is the same.</param>
     /// <param name="images">All images.</param>
     /// <param name="cancellationToken">Gives it up; what was said until then stays.</param>
     /// <exception cref="Manifests.InvalidManifestException">An image breaks a rule.</exception>
+    /// <exception cref="NewerEntryException">An entry is so far in the future that peers would not take a later one; all other names are said.</exception>
     public async Task MirrorAsync(AuthorId names, IEnumerable<CatalogueImage> images, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(images);
-        var wanted = images.ToDictionary(
-            static image => image.Reference, static image => (Key: CatalogueKey.OfImage(image.Name, image.Tag), Content: image.ToBytes()), StringComparer.Ordinal);
+        var wanted = images.ToDictionary(static image => image.Reference, static image => image.ToBytes(), StringComparer.Ordinal);
+        NewerEntryException? refused = null;
         await ChangeAsync(async () =>
         {
-            var query = new DocumentQuery { Author = names, Key = KeyFilter.Prefix(System.Text.Encoding.ASCII.GetBytes(CatalogueKey.ImagePrefix)) };
             bool isChanged = false;
-            foreach (SignedEntry entry in _document.Query(query).ToArray())
+            foreach ((string name, string tag, byte[]? content, SignedEntry? after) in ChangesTo(wanted))
             {
-                if (!CatalogueKey.TryReadImage(entry.Key.Key.Span, out string? name, out string? tag) || !wanted.TryGetValue($"{name}:{tag}", out var image))
-                    isChanged |= _document.Delete(names, entry.Key.Key.Span) > 0;
-                else if (entry.ContentHash == BlobHash.Of(image.Content))
-                    wanted.Remove($"{name}:{tag}");
+                byte[] key = CatalogueKey.OfImage(name, tag);
+                try
+                {
+                    if (content is null)
+                        _document.Delete(names, key, after);
+                    else
+                        await _document.SetBytesAsync(names, key, content, after, cancellationToken).ConfigureAwait(false);
+                    isChanged = true;
+                }
+                catch (NewerEntryException e)
+                {
+                    refused = e;
+                }
             }
 
-            foreach ((byte[] key, byte[] content) in wanted.Values)
-                await _document.SetBytesAsync(names, key, content, cancellationToken).ConfigureAwait(false);
-            return isChanged || wanted.Count > 0;
+            return isChanged;
         }, cancellationToken).ConfigureAwait(false);
+        if (refused is not null)
+            throw refused;
+    }
+
+    /// <summary>Takes back what authors said of what they hold, as their nodes are members no more.</summary>
+    /// <param name="gone">Their secrets are with the document.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <exception cref="NewerEntryException">An entry is so far in the future that peers would not take a later one.</exception>
+    public Task ForgetHoldersAsync(IReadOnlyList<AuthorId> gone, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(gone);
+        return ChangeAsync(() =>
+        {
+            int removed = 0;
+            foreach (AuthorId author in gone.Where(author => _document.Query(EntriesOf(CatalogueKey.HolderPrefix, author)).Any()))
+                removed += _document.Delete(author, Encoding.ASCII.GetBytes(CatalogueKey.HolderPrefix));
+            return Task.FromResult(removed > 0);
+        }, cancellationToken);
     }
 
     /// <summary>Says which images this node has all of, and takes back what it said of others.</summary>
@@ -127,10 +118,9 @@ public sealed class CatalogueDocument : IAsyncDisposable
         BlobHash hash = BlobHash.Of(content);
         await ChangeAsync(async () =>
         {
-            var query = new DocumentQuery { Author = _author, Key = KeyFilter.Prefix(System.Text.Encoding.ASCII.GetBytes(CatalogueKey.HolderPrefix)) };
             var said = new HashSet<BlobHash>();
             bool isChanged = false;
-            foreach (SignedEntry entry in _document.Query(query).ToArray())
+            foreach (SignedEntry entry in _document.Query(EntriesOf(CatalogueKey.HolderPrefix, _author)).ToArray())
             {
                 if (!CatalogueKey.TryReadHolder(entry.Key.Key.Span, out BlobHash image) || !here.Contains(image))
                     isChanged |= _document.Delete(_author, entry.Key.Key.Span) > 0;
@@ -152,6 +142,38 @@ public sealed class CatalogueDocument : IAsyncDisposable
         await _following.ConfigureAwait(false);
         _stopping.Dispose();
     }
+
+    // What must be said (or, without content, taken back), and after when, so that the newest entries of all authors say what is wanted.
+    private List<(string Name, string Tag, byte[]? Content, SignedEntry? After)> ChangesTo(Dictionary<string, byte[]> wanted)
+    {
+        var newest = new SortedDictionary<string, (CatalogueRow Row, SignedEntry Entry)>(StringComparer.Ordinal);
+        foreach (SignedEntry entry in _document.Query(EntriesOf(CatalogueKey.ImagePrefix) with { IncludeEmpty = true }))
+        {
+            if (!CatalogueKey.TryReadImage(entry.Key.Key.Span, out string? name, out string? tag))
+                continue;
+            CatalogueRow row = RowOf(entry, null);
+            if (!newest.TryGetValue($"{name}:{tag}", out var known) || row.IsNewerThan(known.Row))
+                newest[$"{name}:{tag}"] = (row, entry);
+        }
+
+        var changes = new List<(string, string, byte[]?, SignedEntry?)>();
+        foreach (string reference in newest.Keys.Union(wanted.Keys))
+        {
+            SignedEntry? said = newest.TryGetValue(reference, out var known) ? known.Entry : null;
+            byte[]? content = wanted.GetValueOrDefault(reference);
+            bool isSaid = content is null ? said is not { IsEmpty: false } : said?.ContentHash == BlobHash.Of(content);
+            int colon = reference.IndexOf(':', StringComparison.Ordinal);
+            if (!isSaid)
+                changes.Add((reference[..colon], reference[(colon + 1)..], content, said));
+        }
+
+        return changes;
+    }
+
+    private static DocumentQuery EntriesOf(string prefix, AuthorId? author = null) => new() { Author = author, Key = KeyFilter.Prefix(Encoding.ASCII.GetBytes(prefix)) };
+
+    private static CatalogueRow RowOf(SignedEntry entry, ReadOnlyMemory<byte>? content) =>
+        new(entry.Key.Key, entry.Key.Author.ToString(), entry.Record.Timestamp.Microseconds, content);
 
     // The change says whether there was anything to change.
     private async Task ChangeAsync(Func<Task<bool>> change, CancellationToken cancellationToken)
@@ -231,7 +253,7 @@ public sealed class CatalogueDocument : IAsyncDisposable
         foreach (SignedEntry entry in _document.Query(new DocumentQuery { IncludeEmpty = true }).ToArray())
         {
             ReadOnlyMemory<byte>? content = entry.IsEmpty ? ReadOnlyMemory<byte>.Empty : await TryReadAsync(entry, cancellationToken).ConfigureAwait(false);
-            rows.Add(new CatalogueRow(entry.Key.Key, entry.Key.Author.ToString(), entry.Record.Timestamp.Microseconds, content));
+            rows.Add(RowOf(entry, content));
         }
 
         Volatile.Write(ref _current, CatalogueSnapshot.Read(rows));
@@ -256,23 +278,5 @@ public sealed class CatalogueDocument : IAsyncDisposable
         {
             return null;
         }
-    }
-}
-
-/// <summary>A name stands for other content already.</summary>
-public sealed class NameTakenException : ImageException
-{
-    internal NameTakenException(string reference)
-        : base($"the image {reference} exists with other content; choose another tag, or remove it first")
-    {
-    }
-}
-
-/// <summary>The clocks of two nodes disagree: what this node says of a name now is older than what another has said before.</summary>
-public sealed class NewerNameException : ImageException
-{
-    internal NewerNameException(string reference)
-        : base($"what another node said of the image {reference} is newer by its clock than what this node says now; set the clocks, and try again")
-    {
     }
 }

@@ -21,6 +21,9 @@ public sealed class CatalogueSnapshot
     /// <summary>The images by name and tag, in the order of bytes.</summary>
     public IReadOnlyList<CatalogueImage> Images { get; }
 
+    /// <summary>The names of the nodes that say they hold something, each once, in no order.</summary>
+    public IEnumerable<string> HolderNodes => _holders.Values.SelectMany(static holders => holders).Select(static holder => holder.Node).Distinct(StringComparer.Ordinal);
+
     /// <summary>How many entries have not arrived yet or cannot be read.</summary>
     public int Unread { get; }
 
@@ -36,7 +39,7 @@ public sealed class CatalogueSnapshot
             if (CatalogueKey.TryReadImage(row.Key.Span, out string? name, out string? tag))
             {
                 string reference = $"{name}:{tag}";
-                if (!names.TryGetValue(reference, out CatalogueRow known) || IsNewer(row, known))
+                if (!names.TryGetValue(reference, out CatalogueRow known) || row.IsNewerThan(known))
                     names[reference] = row;
             }
             else if (CatalogueKey.TryReadHolder(row.Key.Span, out BlobHash hash) && row.Content is not { Length: 0 })
@@ -76,7 +79,4 @@ public sealed class CatalogueSnapshot
             : Images.FirstOrDefault(known => known.Name == reference.Name && known.Tag == reference.Tag);
         return image is not null;
     }
-
-    private static bool IsNewer(in CatalogueRow row, in CatalogueRow than) =>
-        row.Timestamp != than.Timestamp ? row.Timestamp > than.Timestamp : string.CompareOrdinal(row.Author, than.Author) > 0;
 }

@@ -35,6 +35,7 @@ internal sealed class CatalogueSession : IAsyncDisposable
     private readonly GossipProtocol _gossip;
     private readonly DocsProtocol _docs;
     private HashSet<EndpointId> _told = [];
+    private NamespaceSecret? _secret;
     private OpenCatalogue? _own;
     private ImmutableSortedDictionary<string, OpenCatalogue> _foreign = ImmutableSortedDictionary.Create<string, OpenCatalogue>(StringComparer.Ordinal);
 
@@ -107,6 +108,21 @@ internal sealed class CatalogueSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Takes back what nodes that are members no more said they hold: their authors follow from the document's secret.</summary>
+    /// <param name="isMember">Whether a node is a member, by name.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async Task ForgetHoldersAsync(Func<string, bool> isMember, CancellationToken cancellationToken)
+    {
+        if (Own is not { } own || _secret is not { } secret)
+            return;
+        Author[] gone = [.. own.Catalogue.Current.HolderNodes.Where(node => !isMember(node)).Select(node => AuthorOf(secret, HolderContext, node))];
+        foreach (Author author in gone)
+            _store.ImportAuthor(author);
+        await own.Catalogue.ForgetHoldersAsync([.. gone.Select(author => author.Id)], cancellationToken).ConfigureAwait(false);
+        foreach (Author author in gone)
+            _store.DeleteAuthor(author.Id);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (Own is { } own)
@@ -131,7 +147,7 @@ internal sealed class CatalogueSession : IAsyncDisposable
             Author names = AuthorOf(secret, NamesContext, ""), holder = AuthorOf(secret, HolderContext, _node);
             _store.ImportAuthor(names);
             _store.ImportAuthor(holder);
-            Names = names.Id;
+            (_secret, Names) = (secret, names.Id);
             Volatile.Write(ref _own, await OpenCatalogue.OpenAsync(document, _blobs, holder.Id, [], _time, cancellationToken).ConfigureAwait(false));
             _told = [];
             document.StartSync();

@@ -37,7 +37,7 @@ internal sealed class ImageUpkeep : IAsyncDisposable
     private readonly NodeEventHub _events;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly SemaphoreSlim _due = new(1, 1);
+    private readonly WakeSignal _due = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Task _loops;
     private readonly long _started;
@@ -50,8 +50,8 @@ internal sealed class ImageUpkeep : IAsyncDisposable
     {
         (_self, _cluster, _images, _liveness, _isLeaving, _events, _time) = (self, cluster, images, liveness, isLeaving, events, time);
         _started = time.GetTimestamp();
-        _liveness.Changed += Wake;
-        _images.Changed += Wake;
+        _liveness.Changed += _due.Wake;
+        _images.Changed += _due.Wake;
         _loops = Task.WhenAll(Task.Run(() => UntilStoppedAsync(FollowAsync)), Task.Run(() => UntilStoppedAsync(WorkAsync)));
     }
 
@@ -74,8 +74,8 @@ internal sealed class ImageUpkeep : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _liveness.Changed -= Wake;
-        _images.Changed -= Wake;
+        _liveness.Changed -= _due.Wake;
+        _images.Changed -= _due.Wake;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _loops.ConfigureAwait(false);
         _stopping.Dispose();
@@ -93,27 +93,13 @@ internal sealed class ImageUpkeep : IAsyncDisposable
         }
     }
 
-    private void Wake()
-    {
-        if (_due.CurrentCount > 0)
-            return;
-        try
-        {
-            _due.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Somebody else was faster.
-        }
-    }
-
     private async Task FollowAsync(CancellationToken cancellationToken)
     {
         await foreach (IReadOnlyList<ImageRecord> images in _cluster.Images.FollowAsync(_time, cancellationToken).ConfigureAwait(false))
         {
             _images.Known = images;
             Volatile.Write(ref _isKnown, true);
-            Wake();
+            _due.Wake();
         }
     }
 
@@ -122,7 +108,7 @@ internal sealed class ImageUpkeep : IAsyncDisposable
         long collected = _time.GetTimestamp();
         while (true)
         {
-            await _due.WaitAsync(LookInterval, cancellationToken).ConfigureAwait(false);
+            await _due.WaitAsync(LookInterval, _time, cancellationToken).ConfigureAwait(false);
             await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
             if (!Volatile.Read(ref _isKnown))
                 continue;

@@ -11,7 +11,6 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Iroh;
 using Iroh.Blobs;
-using Iroh.Blobs.Provider;
 using Iroh.Blobs.Transfer;
 using Iroh.Cryptography;
 using Iroh.Docs;
@@ -56,12 +55,10 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     private readonly DiskDocumentStore? _store;
     private readonly string _storeTrouble;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly SemaphoreSlim _due = new(1, 1);
+    private readonly WakeSignal _due = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Task _loops;
-    private SharedContent _content = SharedContent.Empty;
-    private CatalogueSession? _session;
-    private CatalogueState? _state;
+    private readonly CatalogueAccess _access;
     private string _warned = "";
 
     public NodeCatalogue(
@@ -69,34 +66,33 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     {
         (_self, _cluster, _images, _blobs, _liveness, _events, _time) = (self, cluster, images, blobs, liveness, events, time);
         (_store, _storeTrouble) = DocumentsDirectory.Open(directory, events);
-        _blobs.AdmitsOutsider = Admits;
+        _access = new CatalogueAccess(cluster.Directory, time);
+        _blobs.AdmitsOutsider = _access.Admits;
         if (_store is not null)
             _images.Store.AlsoLive = _ => ValueTask.FromResult(ReadLive(_store));
-        _liveness.Changed += Wake;
-        _images.Changed += Wake;
-        _images.KnownChanged += Wake;
+        _liveness.Changed += _due.Wake;
+        _images.Changed += _due.Wake;
+        _images.KnownChanged += _due.Wake;
         _loops = Task.WhenAll(Task.Run(() => UntilStoppedAsync(FollowAsync)), Task.Run(() => UntilStoppedAsync(WorkAsync)));
     }
 
     /// <summary>"closed", "open", or "without: " and why this node has none.</summary>
-    public string State => Trouble is { Length: > 0 } trouble ? $"without: {trouble}" : IsShared ? "open" : "closed";
+    public string State => Trouble is { Length: > 0 } trouble ? $"without: {trouble}" : _access.IsShared ? "open" : "closed";
 
     private string Trouble => _store is null ? _storeTrouble
-        : Volatile.Read(ref _session) is null ? $"no P2P ({(_self.P2p.Reason.Length > 0 ? _self.P2p.Reason : "it starts")})"
+        : _access.Session is null ? $"no P2P ({(_self.P2p.Reason.Length > 0 ? _self.P2p.Reason : "it starts")})"
         : "";
-
-    private bool IsShared => Volatile.Read(ref _state)?.Own?.SharedUntil is { } until && until.ToDateTimeOffset() > _time.GetUtcNow();
 
     public IReadOnlyDictionary<string, IProtocolHandler> Attach(IrohEndpoint endpoint)
     {
         var handlers = new Dictionary<string, IProtocolHandler>(_blobs.Attach(endpoint));
         if (_store is not null)
         {
-            var session = new CatalogueSession(endpoint, _store, _images.Store.Blobs, _blobs.Sources!, _self.Name, MayRead, _time);
+            var session = new CatalogueSession(endpoint, _store, _images.Store.Blobs, _blobs.Sources!, _self.Name, _access.MayRead, _time);
             foreach ((string protocol, IProtocolHandler handler) in session.Handlers)
                 handlers.Add(protocol, handler);
-            Volatile.Write(ref _session, session);
-            Wake();
+            _access.Session = session;
+            _due.Wake();
         }
 
         return handlers;
@@ -107,7 +103,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         await _turn.WaitAsync().ConfigureAwait(false);
         try
         {
-            if (Interlocked.Exchange(ref _session, null) is { } session)
+            if (_access.TakeSession() is { } session)
                 await session.DisposeAsync().ConfigureAwait(false);
         }
         finally
@@ -159,7 +155,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         CatalogueRecord fresh = NewRecord();
         await _cluster.Catalogues.UpdateAsync(_ => fresh.Clone(), cancellationToken).ConfigureAwait(false);
         // This node at once; the others as soon as the store has told them.
-        await UntilAsync(() => Volatile.Read(ref _state)?.Own?.NamespaceSeed == fresh.NamespaceSeed, cancellationToken).ConfigureAwait(false);
+        await UntilAsync(() => _access.State?.Own?.NamespaceSeed == fresh.NamespaceSeed, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Adds another cluster's catalogue.</summary>
@@ -180,7 +176,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     public async Task<IReadOnlyList<ForeignCatalogue>> ListAsync(CancellationToken cancellationToken)
     {
         var list = new List<ForeignCatalogue>();
-        CatalogueSession? session = Volatile.Read(ref _session);
+        CatalogueSession? session = _access.Session;
         foreach (ForeignCatalogueRecord record in await _cluster.Catalogues.ListForeignAsync(cancellationToken).ConfigureAwait(false))
         {
             OpenCatalogue? open = session?.Foreign.GetValueOrDefault(record.Name);
@@ -199,11 +195,11 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
 
     /// <summary>The images of others' catalogues, as far as they have arrived, by catalogue, name and tag.</summary>
     public IEnumerable<ForeignImage> ForeignImages() =>
-        Volatile.Read(ref _session) is { } session ? ForeignCatalogues.ImagesOf(session) : [];
+        _access.Session is { } session ? ForeignCatalogues.ImagesOf(session) : [];
 
     /// <summary>Whether a text names an image of a catalogue that is known here: "CATALOGUE//name:tag".</summary>
     public bool IsForeign(string reference) =>
-        ForeignCatalogues.Split(reference) is var (catalogue, _) && Volatile.Read(ref _state)?.Foreign.Any(record => record.Name == catalogue) == true;
+        ForeignCatalogues.Split(reference) is var (catalogue, _) && _access.State?.Foreign.Any(record => record.Name == catalogue) == true;
 
     /// <summary>Brings an image of another's catalogue here, and gives it its name in this cluster, too.</summary>
     /// <exception cref="RecordException">There is no such image, or its name stands for other content here.</exception>
@@ -217,9 +213,9 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _liveness.Changed -= Wake;
-        _images.Changed -= Wake;
-        _images.KnownChanged -= Wake;
+        _liveness.Changed -= _due.Wake;
+        _images.Changed -= _due.Wake;
+        _images.KnownChanged -= _due.Wake;
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _loops.ConfigureAwait(false);
         _store?.Dispose();
@@ -239,7 +235,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         }
     }
 
-    private CatalogueSession RequireSession() => Volatile.Read(ref _session)
+    private CatalogueSession RequireSession() => _access.Session
         ?? throw new CatalogueUnavailableException($"This node cannot share or follow catalogues: {Trouble}.");
 
     private CatalogueRecord NewRecord() => new()
@@ -249,62 +245,26 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         CreatedAt = Timestamp.FromDateTimeOffset(_time.GetUtcNow()),
     };
 
-    private bool MayRead(EndpointId peer, NamespaceId document)
-    {
-        if (_cluster.Directory.TryGet(peer, out _))
-            return true;
-        if (Volatile.Read(ref _session) is not { } session)
-            return false;
-        return session.Own?.Document.Id == document
-            ? IsShared
-            : session.Foreign.Values.Any(open => open.Document.Id == document && open.IsPeer(peer));
-    }
+    // The other members that have P2P.
+    private List<EndpointAddress> Members() =>
+        [.. _cluster.Directory.Current.Where(pair => pair.Key != _self.Id).Select(pair => AddressOf(pair.Key, pair.Value)).OfType<EndpointAddress>()];
 
-    private bool Admits(BlobRequestInfo request) =>
-        IsShared && Volatile.Read(ref _session)?.Own is { } own && Volatile.Read(ref _content).Allows(request, hash => IsEntry(own.Document, hash));
+    private static EndpointAddress? AddressOf(EndpointId id, Member member) =>
+        member.P2PNodeAddr is { } message && MemberAddress.TryRead(message, out EndpointAddress? address, out _) && address.Id == id ? address : null;
 
-    private static bool IsEntry(Document document, BlobHash hash)
-    {
-        try
-        {
-            return document.Query(DocumentQuery.All).Any(entry => entry.ContentHash == hash);
-        }
-        catch (Exception e) when (e is DocumentMissingException or DocumentStoreException)
-        {
-            return false;
-        }
-    }
-
-    private List<EndpointAddress> Members()
-    {
-        var members = new List<EndpointAddress>();
-        foreach ((EndpointId id, Member member) in _cluster.Directory.Current)
-        {
-            if (id != _self.Id && member.P2PNodeAddr is { } message && MemberAddress.TryRead(message, out EndpointAddress? address, out _) && address.Id == id)
-                members.Add(address);
-        }
-
-        return members;
-    }
-
-    // One says the names: of the members that live and have P2P the first by name.
-    private bool IsSpeaker()
-    {
-        IReadOnlyDictionary<EndpointId, Member> members = _cluster.Directory.Current;
-        return Members().Where(member => _liveness.Current.Alive.ContainsKey(member.Id))
-            .All(member => !members.TryGetValue(member.Id, out Member? other) || string.CompareOrdinal(other.Node.Name, _self.Name) > 0);
-    }
+    private bool IsSpeaker() => SpeakerPlan.IsSpeaker(_self.Name, _cluster.Directory.Current.Where(pair => pair.Key != _self.Id).Select(
+        pair => new SpeakerCandidate(pair.Value.Node.Name, _liveness.Current.Alive.ContainsKey(pair.Key), AddressOf(pair.Key, pair.Value) is not null)));
 
     private async Task<CatalogueSession> OpenAsync(NamespaceId document, CancellationToken cancellationToken)
     {
-        await UntilAsync(() => Volatile.Read(ref _session)?.Own?.Document.Id == document, cancellationToken).ConfigureAwait(false);
+        await UntilAsync(() => _access.Session?.Own?.Document.Id == document, cancellationToken).ConfigureAwait(false);
         CatalogueSession session = RequireSession();
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             // Whoever has the ticket finds the names, whichever node says them from now on.
             if (_images.IsKnown && session.Own is { } own)
-                await own.Catalogue.MirrorAsync(session.Names, Volatile.Read(ref _content).Images, cancellationToken).ConfigureAwait(false);
+                await own.Catalogue.MirrorAsync(session.Names, _access.Content.Images, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (IsTrouble(e))
         {
@@ -325,22 +285,8 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         {
             if (_time.GetElapsedTime(began) > OpenPatience)
                 throw new CatalogueUnavailableException("The record is written, but the cluster store has not told this node of it in time. Try again.");
-            Wake();
+            _due.Wake();
             await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private void Wake()
-    {
-        if (_due.CurrentCount > 0)
-            return;
-        try
-        {
-            _due.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Somebody else was faster.
         }
     }
 
@@ -360,8 +306,8 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     {
         await foreach (CatalogueState state in _cluster.Catalogues.FollowAsync(_time, cancellationToken).ConfigureAwait(false))
         {
-            Volatile.Write(ref _state, state);
-            Wake();
+            _access.State = state;
+            _due.Wake();
         }
     }
 
@@ -369,12 +315,12 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     {
         while (true)
         {
-            await _due.WaitAsync(LookInterval, cancellationToken).ConfigureAwait(false);
+            await _due.WaitAsync(LookInterval, _time, cancellationToken).ConfigureAwait(false);
             await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
             await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                if (_session is { } session && Volatile.Read(ref _state) is { } state)
+                if (_access.Session is { } session && _access.State is { } state)
                     await KeepUpAsync(session, state, cancellationToken).ConfigureAwait(false);
                 _warned = "";
             }
@@ -398,14 +344,18 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     private async Task KeepUpAsync(CatalogueSession session, CatalogueState state, CancellationToken cancellationToken)
     {
         if (_images.IsKnown)
-            Volatile.Write(ref _content, SharedContent.Of(_images.Known));
+            _access.Content = SharedContent.Of(_images.Known);
         await session.FollowAsync(state, Members(), cancellationToken).ConfigureAwait(false);
         if (!_images.IsKnown || session.Own is not { } own || _self.Id is not { } id)
             return;
-        SharedContent content = Volatile.Read(ref _content);
-        if (IsSpeaker())
-            await own.Catalogue.MirrorAsync(session.Names, content.Images, cancellationToken).ConfigureAwait(false);
+        SharedContent content = _access.Content;
         HashSet<BlobHash> here = [.. content.Images.Select(image => image.Hash).Where(hash => _images.Store.TryGet(hash, out _))];
         await own.Catalogue.HoldAsync(new CatalogueHolder(_self.Name, id), here, cancellationToken).ConfigureAwait(false);
+        if (!IsSpeaker())
+            return;
+        await own.Catalogue.MirrorAsync(session.Names, content.Images, cancellationToken).ConfigureAwait(false);
+        // What was known at the last run says nothing of those who have come since.
+        if (_cluster.Directory.Loaded.IsCompletedSuccessfully)
+            await session.ForgetHoldersAsync(name => name == _self.Name || _cluster.Directory.TryGet(name, out _), cancellationToken).ConfigureAwait(false);
     }
 }

@@ -13,38 +13,37 @@ public sealed class CatalogueDocumentTests
     private static readonly NamespaceSecret s_secret = NamespaceSecret.Generate(new SeededRandomSource(1));
 
     [Fact]
-    public async Task A_name_is_given_on_one_node_and_taken_away_on_another()
+    public async Task Names_are_said_on_one_node_and_taken_back_on_another()
     {
         await using CataloguePeer one = await CataloguePeer.StartAsync("one", s_secret), two = await CataloguePeer.StartAsync("two", s_secret);
-        await one.Catalogue.AddAsync(Image("web", "1", 1));
+        await one.Catalogue.MirrorAsync(one.Names, [Image("web", "1", 1)]);
         one.Sync();
         two.Sync(one);
         await two.UntilAsync(seen => seen.Images.Count == 1, "what was there before");
 
-        await one.Catalogue.AddAsync(Image("web", "12", 2));
+        await one.Catalogue.MirrorAsync(one.Names, [Image("web", "1", 1), Image("web", "12", 2)]);
         await two.UntilAsync(seen => seen.Images.Count == 2, "what came while both synced");
-        Assert.True(await two.Catalogue.RemoveAsync("web", "1"));
+        await two.Catalogue.MirrorAsync(two.Names, [Image("web", "12", 2)]);
         await one.UntilAsync(seen => seen.Images.Count == 1, "one name less");
 
         Assert.Equal("web:12", Assert.Single(one.Catalogue.Current.Images).Reference);
-        Assert.False(await one.Catalogue.RemoveAsync("web", "1"));
-        Assert.True(await one.Catalogue.RemoveAsync("web", "12"));
-        await two.UntilAsync(seen => seen.Images.Count == 0, "no name");
+        await one.Catalogue.MirrorAsync(one.Names, [Image("web", "12", 3) with { Copies = 3 }]);
+        await two.UntilAsync(seen => seen.Images.Single() is { Copies: 3 } image && image.Hash == BlobHash.Of([3]), "other content under the same name");
     }
 
     [Fact]
-    public async Task A_name_that_is_known_for_other_content_is_refused_until_it_is_taken_away()
+    public async Task What_is_said_already_is_not_said_again()
     {
         await using CataloguePeer one = await CataloguePeer.StartAsync("one", s_secret);
-        await one.Catalogue.AddAsync(Image("web", "1", 1));
+        CatalogueImage[] images = [Image("web", "1", 1), Image("db", "1", 2)];
+        await one.Catalogue.MirrorAsync(one.Names, images);
+        await one.Catalogue.MirrorAsync(one.Names, images[..1]);
+        EntryTimestamp[] before = Timestamps(one);
 
-        NameTakenException e = await Assert.ThrowsAsync<NameTakenException>(() => one.Catalogue.AddAsync(Image("web", "1", 2)));
-        Assert.Contains("web:1 exists", e.Message);
-        await one.Catalogue.AddAsync(Image("web", "1", 1) with { Copies = 3 });
-        Assert.Equal(3, Assert.Single(one.Catalogue.Current.Images).Copies);
-        await one.Catalogue.RemoveAsync("web", "1");
-        await one.Catalogue.AddAsync(Image("web", "1", 2));
-        Assert.Equal(BlobHash.Of([2]), Assert.Single(one.Catalogue.Current.Images).Hash);
+        await one.Catalogue.MirrorAsync(one.Names, images[..1]);
+
+        Assert.Equal(2, before.Length);
+        Assert.Equal(before, Timestamps(one));
     }
 
     [Fact]
@@ -66,22 +65,63 @@ public sealed class CatalogueDocumentTests
     }
 
     [Fact]
-    public async Task A_node_whose_clock_is_behind_is_told_so()
+    public async Task What_a_node_that_is_gone_said_it_holds_is_taken_back_until_it_says_it_anew()
     {
-        await using CataloguePeer ahead = await CataloguePeer.StartAsync("ahead", s_secret, new AheadTimeProvider(TimeSpan.FromMinutes(5)));
-        await using CataloguePeer behind = await CataloguePeer.StartAsync("behind", s_secret);
-        ahead.Sync();
-        behind.Sync(ahead);
-        await ahead.Catalogue.AddAsync(Image("web", "1", 1));
-        await behind.UntilAsync(seen => seen.Images.Count == 1, "the name");
+        BlobHash first = BlobHash.Of([1]), second = BlobHash.Of([2]);
+        await using CataloguePeer one = await CataloguePeer.StartAsync("one", s_secret);
+        await one.Catalogue.HoldAsync(one.Holder, new HashSet<BlobHash> { first, second });
+        Assert.Equal(["one"], one.Catalogue.Current.HolderNodes);
 
-        NewerNameException e = await Assert.ThrowsAsync<NewerNameException>(() => behind.Catalogue.RemoveAsync("web", "1"));
+        await one.Catalogue.ForgetHoldersAsync([one.Own]);
+        Assert.Empty(one.Catalogue.Current.HolderNodes);
+        EntryTimestamp[] said = Timestamps(one);
+        await one.Catalogue.ForgetHoldersAsync([one.Own, one.Names]);
+        Assert.Equal(said, Timestamps(one));
 
-        Assert.Contains("web:1", e.Message);
-        Assert.Single(behind.Catalogue.Current.Images);
-        Assert.True(await ahead.Catalogue.RemoveAsync("web", "1"));
-        await behind.UntilAsync(seen => seen.Images.Count == 0, "the name gone");
+        await one.Catalogue.HoldAsync(one.Holder, new HashSet<BlobHash> { second });
+        Assert.Equal((0, 1), (one.Catalogue.Current.HoldersOf(first).Count, one.Catalogue.Current.HoldersOf(second).Count));
     }
+
+    [Fact]
+    public async Task A_node_whose_clock_is_behind_takes_back_and_changes_what_another_said()
+    {
+        // Five minutes: peers take entries from at most ten minutes ahead.
+        SetClock behind = new(), ahead = new() { AfterNoon = TimeSpan.FromMinutes(5) };
+        await using CataloguePeer fast = await CataloguePeer.StartAsync("fast", s_secret, ahead), slow = await CataloguePeer.StartAsync("slow", s_secret, behind);
+        fast.Sync();
+        slow.Sync(fast);
+        await fast.Catalogue.MirrorAsync(fast.Names, [Image("gone", "1", 1), Image("other", "1", 2)]);
+        await fast.SayAsync(Image("stray", "1", 3));
+        await fast.SayAsync(Image("web", "1", 4));
+        await slow.UntilAsync(seen => seen.Images.Count == 4, "what the fast one said");
+
+        await slow.Catalogue.MirrorAsync(slow.Names, [Image("other", "1", 5), Image("web", "1", 6)]);
+
+        Assert.Equal(
+            [("other:1", BlobHash.Of([5])), ("web:1", BlobHash.Of([6]))], slow.Catalogue.Current.Images.Select(image => (image.Reference, image.Hash)));
+        await fast.UntilAsync(seen => seen.Images.Select(image => image.Hash).SequenceEqual([BlobHash.Of([5]), BlobHash.Of([6])]), "the slow one's truth");
+        EntryTimestamp now = EntryTimestamp.From(ahead.GetUtcNow());
+        Assert.All(Timestamps(slow), timestamp => Assert.InRange(timestamp.Microseconds, now.Microseconds, now.Microseconds + 1000));
+    }
+
+    [Fact]
+    public async Task Of_an_entry_too_far_in_the_future_the_speaker_hears_and_says_all_else()
+    {
+        var time = new SetClock { AfterNoon = TimeSpan.FromMinutes(11) };
+        await using CataloguePeer one = await CataloguePeer.StartAsync("one", s_secret, time);
+        await one.Catalogue.MirrorAsync(one.Names, [Image("a", "1", 1)]);
+        time.AfterNoon = TimeSpan.Zero;
+
+        await Assert.ThrowsAsync<NewerEntryException>(() => one.Catalogue.MirrorAsync(one.Names, [Image("b", "1", 2)]));
+
+        Assert.Equal(["a:1", "b:1"], one.Catalogue.Current.Images.Select(image => image.Reference));
+        time.AfterNoon = TimeSpan.FromMinutes(2);
+        await one.Catalogue.MirrorAsync(one.Names, [Image("b", "1", 2)]);
+        Assert.Equal("b:1", Assert.Single(one.Catalogue.Current.Images).Reference);
+    }
+
+    private static EntryTimestamp[] Timestamps(CataloguePeer peer) =>
+        [.. peer.Document.Query(new DocumentQuery { IncludeEmpty = true }).Select(entry => entry.Record.Timestamp)];
 
     private static CatalogueImage Image(string name, string tag, byte content) => new()
     {
@@ -95,9 +135,4 @@ public sealed class CatalogueDocumentTests
         AddedBy = "one",
         AddedAt = DateTimeOffset.UnixEpoch,
     };
-
-    private sealed class AheadTimeProvider(TimeSpan by) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + by;
-    }
 }

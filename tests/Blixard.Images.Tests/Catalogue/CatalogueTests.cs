@@ -175,6 +175,38 @@ public class CatalogueTests
         Assert.False(snapshot.TryFind(missing, out _));
     }
 
+    [Theory]
+    [InlineData("m", true)]
+    [InlineData("m", true, "n", "z")]
+    [InlineData("m", false, "a")]
+    [InlineData("m", false, "z", "a", "n")]
+    [InlineData("m", true, "a dead")]
+    [InlineData("m", true, "a without")]
+    [InlineData("m", true, "a dead", "b without", "n")]
+    [InlineData("m", false, "a dead", "b", "c without")]
+    // In the order of bytes, whatever the language of the machine.
+    [InlineData("node-10", true, "node-9")]
+    [InlineData("a", false, "B")]
+    public void Of_the_members_that_live_and_have_P2P_the_first_by_name_says_the_names(string self, bool isSpeaker, params string[] others) =>
+        Assert.Equal(isSpeaker, SpeakerPlan.IsSpeaker(self, others.Select(
+            other => new SpeakerCandidate(other.Split(' ')[0], !other.EndsWith(" dead", StringComparison.Ordinal), !other.EndsWith(" without", StringComparison.Ordinal)))));
+
+    [Fact]
+    public void Exactly_one_of_those_that_agree_on_who_lives_is_the_speaker()
+    {
+        for (int seed = 0; seed < 300; seed++)
+        {
+            var random = new Random(seed);
+            SpeakerCandidate[] members = [.. Enumerable.Range(0, random.Next(1, 8))
+                .Select(number => new SpeakerCandidate($"node-{number}", random.Next(3) > 0, random.Next(3) > 0))];
+            SpeakerCandidate[] able = [.. members.Where(member => member is { IsAlive: true, HasP2p: true })];
+
+            int speakers = able.Count(self => SpeakerPlan.IsSpeaker(self.Node, members.Where(other => other != self)));
+
+            Assert.True(speakers == Math.Min(1, able.Length), $"seed {seed}: {speakers}");
+        }
+    }
+
     [Fact]
     public void As_many_nodes_fetch_as_copies_are_missing_and_all_agree_which()
     {

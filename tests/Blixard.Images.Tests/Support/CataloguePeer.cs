@@ -40,6 +40,9 @@ internal sealed class CataloguePeer : IAsyncDisposable
             [GossipProtocol.ApplicationProtocol] = _gossip,
         });
         _document = _docs.Import(DocumentCapability.Write(secret));
+        var names = Author.FromSeed(secret.Seed);
+        _documents.ImportAuthor(names);
+        Names = names.Id;
     }
 
     public string Name { get; }
@@ -47,6 +50,14 @@ internal sealed class CataloguePeer : IAsyncDisposable
     public IrohEndpoint Endpoint { get; }
 
     public CatalogueDocument Catalogue { get; private set; } = null!;
+
+    /// <summary>The author whose secret all members know.</summary>
+    public AuthorId Names { get; }
+
+    /// <summary>This node's own author.</summary>
+    public AuthorId Own => _docs.DefaultAuthor;
+
+    public Document Document => _document;
 
     public CatalogueHolder Holder => new(Name, Endpoint.Id);
 
@@ -63,6 +74,9 @@ internal sealed class CataloguePeer : IAsyncDisposable
         peer.Catalogue = await CatalogueDocument.OpenAsync(peer._document, peer._blobs, peer._docs.DefaultAuthor, TimeProvider.System);
         return peer;
     }
+
+    /// <summary>Says a name by this node's own author, as no member does.</summary>
+    public Task SayAsync(CatalogueImage image) => _document.SetBytesAsync(Own, CatalogueKey.OfImage(image.Name, image.Tag), image.ToBytes());
 
     public void Sync(params IEnumerable<CataloguePeer> others) => _document.StartSync(others.Select(other => other.Endpoint.Address));
 

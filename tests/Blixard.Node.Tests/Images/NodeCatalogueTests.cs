@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Blixard.Node.Tests.Support;
 using Blixard.Rpc.Calls;
 using Blixard.V1;
+using static Blixard.Node.Tests.Images.CatalogueCalls;
 
 namespace Blixard.Node.Tests.Images;
 
@@ -142,53 +143,5 @@ public sealed class NodeCatalogueTests
                 () => one.CallAsync(ImageMethods.AddCatalogue, new AddCatalogueRequest { Name = name, Ticket = ticket }));
             Assert.Equal((RpcStatusCode.InvalidArgument, true), (refused.StatusCode, refused.Message.Contains(why, StringComparison.Ordinal)));
         }
-    }
-
-    private static Iroh.Docs.NamespaceId DocumentOf(ShareCatalogueResponse shared) => Iroh.Docs.DocTicket.Parse(shared.Ticket).Capability.Id;
-
-    private static Task<ShareCatalogueResponse> ShareAsync(TestNode node, TimeSpan? ttl = null) => node.CallAsync(
-        ImageMethods.ShareCatalogue,
-        new ShareCatalogueRequest { Ttl = ttl is { } time ? Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(time) : null });
-
-    private static Task<AddCatalogueResponse> FollowAsync(TestNode node, string ticket) =>
-        node.CallAsync(ImageMethods.AddCatalogue, new AddCatalogueRequest { Name = "west", Ticket = ticket });
-
-    private static async Task<IReadOnlyList<ForeignImage>> UntilListedAsync(TestNode node, Func<IReadOnlyList<ForeignImage>, bool> condition) =>
-        await UntilAsync<IReadOnlyList<ForeignImage>>(async () => (await node.CallAsync(ImageMethods.List, new ListImagesRequest())).Foreign, condition);
-
-    private static async Task<T> UntilAsync<T>(Func<Task<T>> read, Func<T, bool> condition)
-    {
-        using var patience = new CancellationTokenSource(TestNode.Patience);
-        T seen = await read();
-        while (!condition(seen))
-        {
-            Assert.False(patience.IsCancellationRequested, $"not within {TestNode.Patience.TotalSeconds} s; last seen: {seen}");
-            await Task.Delay(50, CancellationToken.None);
-            seen = await read();
-        }
-
-        return seen;
-    }
-
-    private static async Task<ImageRecord> AddAsync(TestNode node, string directory, string name, int length)
-    {
-        string kernel = Path.Combine(directory, "kernel");
-        byte[] content = new byte[length];
-        SHA256.HashData(BitConverter.GetBytes(length)).CopyTo(content, 0);
-        await File.WriteAllBytesAsync(kernel, content);
-        ImageRecord? image = null;
-        await foreach (ImageProgress progress in node.Api.StreamAsync(
-            ImageMethods.Add, new AddImageRequest { Name = name, KernelPath = kernel }, RpcCallOptions.Within(TestNode.Patience)))
-            image = progress.Image;
-        return Assert.IsType<ImageRecord>(image);
-    }
-
-    private static async Task<ImageRecord> PullAsync(TestNode node, string reference)
-    {
-        ImageRecord? image = null;
-        await foreach (ImageProgress progress in node.Api.StreamAsync(
-            ImageMethods.Pull, new PullImageRequest { Reference = reference }, RpcCallOptions.Within(TestNode.Patience)))
-            image = progress.Image;
-        return Assert.IsType<ImageRecord>(image);
     }
 }
