@@ -17,9 +17,9 @@ internal sealed class ResponseWriter : IDisposable
     private const int SliceLengthMin = 4 * 1024;
 
     private readonly IBlobStream _stream;
-    private readonly PeerBudgets.Place _place;
+    private readonly PeerBudgets.Place? _place;
     private readonly BlobProviderOptions _options;
-    private readonly ProviderMetrics _metrics;
+    private readonly ProviderMetrics? _metrics;
     private readonly CancellationTokenSource _sendTimer;
     private readonly CancellationTokenSource _cancelled;
     private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(FlushLength + BaoEncoder.GroupEncodingLengthMax);
@@ -28,12 +28,12 @@ internal sealed class ResponseWriter : IDisposable
 
     /// <summary>Starts a response.</summary>
     /// <param name="stream">Where to; the caller's.</param>
-    /// <param name="place">The rates.</param>
+    /// <param name="place">The rates; null = none.</param>
     /// <param name="options">The clock and the timeout.</param>
-    /// <param name="metrics">Counts what is sent.</param>
+    /// <param name="metrics">Counts what is sent; null = nobody does.</param>
     /// <param name="cancellationToken">Ends writes and waits.</param>
     public ResponseWriter(
-        IBlobStream stream, PeerBudgets.Place place, BlobProviderOptions options, ProviderMetrics metrics, CancellationToken cancellationToken)
+        IBlobStream stream, PeerBudgets.Place? place, BlobProviderOptions options, ProviderMetrics? metrics, CancellationToken cancellationToken)
     {
         (_stream, _place, _options, _metrics) = (stream, place, options, metrics);
         _sendTimer = new CancellationTokenSource(Timeout.InfiniteTimeSpan, options.TimeProvider);
@@ -89,8 +89,8 @@ internal sealed class ResponseWriter : IDisposable
 
     private async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
     {
-        await WaitForRateAsync(_place.PeerRate, bytes.Length).ConfigureAwait(false);
-        await WaitForRateAsync(_place.TotalRate, bytes.Length).ConfigureAwait(false);
+        await WaitForRateAsync(_place?.PeerRate, bytes.Length).ConfigureAwait(false);
+        await WaitForRateAsync(_place?.TotalRate, bytes.Length).ConfigureAwait(false);
         ValueTask write = _stream.Output.WriteAsync(bytes, _cancelled.Token);
         if (!write.IsCompletedSuccessfully)
         {
@@ -100,7 +100,7 @@ internal sealed class ResponseWriter : IDisposable
         }
 
         BytesSent += bytes.Length;
-        _metrics.OnSent(bytes.Length);
+        _metrics?.OnSent(bytes.Length);
     }
 
     private async ValueTask WaitForRateAsync(ByteRate? rate, int bytes)

@@ -10,9 +10,13 @@ namespace Iroh.Blobs.Transfer;
 /// Gets content from one source into a store, verifying it on the way and asking only for what is missing. For several sources there is
 /// <see cref="BlobDownloader"/>. Thread-safe.
 /// </summary>
-/// <remarks>A blob's size is proven before anything beyond its first 64 KiB is asked for, whatever the source claims.</remarks>
+/// <remarks>The size of a blob that is asked for by itself is proven before anything beyond its first 64 KiB is asked for, whatever the source
+/// claims.</remarks>
 public sealed class BlobGetter
 {
+    /// <summary>Bytes of a boundary of ranges in a request at most.</summary>
+    private const int BoundaryLengthMax = 10;
+
     private readonly IBlobStore _store;
     private readonly BlobTransferOptions _options;
 
@@ -49,10 +53,39 @@ public sealed class BlobGetter
             _store, content.Hash, source.Name, _options.HashSequenceLengthMax, cancellationToken).ConfigureAwait(false);
         while (FindMissing(children) is { Due.Count: > 0 } missing)
         {
-            BlobHash? disputed = await GetChildrenAsync(source, content.Hash, missing.Wanted, missing.Due, OnStored, cancellationToken)
+            BlobHash? disputed = await ReceiveDueAsync(
+                source, content.Hash, new GetRequest(content.Hash, missing.Wanted).ToBytes(), missing.Due, OnStored, cancellationToken)
                 .ConfigureAwait(false);
 
             // Its size was once claimed to be another; proven, it is undisputed from now on.
+            if (disputed is { } hash)
+                await GetBlobAsync(source, hash, OnStored, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Gets several blobs, without children: all that is missing of them in one request, or in few if there are thousands. Returns when all of
+    /// them are safe in the store; whoever wants to keep them holds or tags them before.
+    /// </summary>
+    /// <param name="source">Whom to ask. Sources of iroh-blobs before 0.90 do not know the request, and are said not to have the blobs.</param>
+    /// <param name="hashes">Which; one that comes twice is asked for once. They arrive in this order.</param>
+    /// <param name="progress">As in <see cref="GetAsync"/>.</param>
+    /// <param name="cancellationToken">Ends it; what came is kept and not asked for again.</param>
+    /// <exception cref="BlobTransferException">The source did not deliver. If it does not have one of the blobs, the exception names it; what
+    /// comes before it in the list is here, and nothing behind it.</exception>
+    /// <exception cref="BlobStoreException">The store failed.</exception>
+    public async Task GetManyAsync(
+        IBlobSource source, IReadOnlyCollection<BlobHash> hashes, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(hashes);
+        long stored = 0;
+        void OnStored(ulong offset, int bytes) => progress?.Report(stored += bytes);
+        while (FindMissingListed(hashes) is { Count: > 0 } due)
+        {
+            var request = new GetManyRequest(
+                [.. due.Select(static missing => missing.Hash)], ChunkRangesSequence.FromRanges(due.Select(static missing => missing.Ranges)));
+            BlobHash? disputed = await ReceiveDueAsync(source, due[0].Hash, request.ToBytes(), due, OnStored, cancellationToken).ConfigureAwait(false);
             if (disputed is { } hash)
                 await GetBlobAsync(source, hash, OnStored, cancellationToken).ConfigureAwait(false);
         }
@@ -112,14 +145,19 @@ public sealed class BlobGetter
         }
     }
 
-    /// <summary>Gets what is missing of children in one request.</summary>
-    /// <returns>Null when all came; a child whose size is disputed otherwise.</returns>
-    private async Task<BlobHash?> GetChildrenAsync(
-        IBlobSource source, BlobHash root, ChunkRangesSequence wanted, List<(BlobHash Hash, ChunkRanges Ranges)> due,
-        Action<ulong, int> onStored, CancellationToken cancellationToken)
+    /// <summary>Gets what is missing of several blobs in one request.</summary>
+    /// <param name="source">Whom to ask.</param>
+    /// <param name="named">The blob that errors of the request as a whole name.</param>
+    /// <param name="request">Asks for what is due, in its order.</param>
+    /// <param name="due">What the answer has to bring.</param>
+    /// <param name="onStored">See <see cref="BlobReceiver.OnStored"/>.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Null when all came; a blob whose size is disputed otherwise.</returns>
+    private Task<BlobHash?> ReceiveDueAsync(
+        IBlobSource source, BlobHash named, byte[] request, List<(BlobHash Hash, ChunkRanges Ranges)> due, Action<ulong, int> onStored,
+        CancellationToken cancellationToken)
     {
-        return await SourceRequest.RunAsync<BlobHash?>(
-            source, root, new GetRequest(root, wanted).ToBytes(), _options, ReceiveAsync, cancellationToken).ConfigureAwait(false);
+        return SourceRequest.RunAsync(source, named, request, _options, ReceiveAsync, cancellationToken);
 
         async Task<BlobHash?> ReceiveAsync(ResponseReader input)
         {
@@ -157,6 +195,27 @@ public sealed class BlobGetter
         }
 
         return (ChunkRangesSequence.FromRanges(ranges), due);
+    }
+
+    /// <summary>What is missing of listed blobs, as much as fits a request.</summary>
+    private List<(BlobHash Hash, ChunkRanges Ranges)> FindMissingListed(IEnumerable<BlobHash> hashes)
+    {
+        var due = new List<(BlobHash, ChunkRanges)>();
+        var seen = new HashSet<BlobHash>();
+        int length = 0;
+        foreach (BlobHash hash in hashes)
+        {
+            if (hash.IsEmpty || !seen.Add(hash))
+                continue;
+            ChunkRanges missing = MissingOf(hash);
+            length += missing.IsEmpty ? 0 : BlobHash.Length + ((missing.Boundaries.Length + 2) * BoundaryLengthMax);
+            if (length > BlobProtocol.RequestLengthMax || due.Count == ChunkRangesSequence.SpansMax / 2)
+                break;
+            if (!missing.IsEmpty)
+                due.Add((hash, missing));
+        }
+
+        return due;
     }
 
     private ChunkRanges MissingOf(BlobHash hash)

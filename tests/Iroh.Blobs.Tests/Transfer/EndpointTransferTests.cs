@@ -1,5 +1,6 @@
 using System.Net;
 using Iroh.Base;
+using Iroh.Blobs.Formats;
 using Iroh.Blobs.Provider;
 using Iroh.Blobs.Requests;
 using Iroh.Blobs.Store;
@@ -71,8 +72,13 @@ public sealed class EndpointTransferTests : IAsyncLifetime
         Assert.Equal(1, node.Connections);
         await node.CloseConnectionsAsync();
         // Until this end has heard of it a request would go out on the old one.
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (_sources.OpenConnections > 0)
+        {
+            Assert.False(limit.IsCancellationRequested, "the loss of the connection was not heard of within 60 s");
             await Task.Delay(1, Cancel);
+        }
+
         await getter.GetAsync(first, _blob, null, Cancel);
         Assert.True(_store.GetStatus(_blob.Hash).IsComplete);
         Assert.Equal(2, node.Connections);
@@ -111,6 +117,64 @@ public sealed class EndpointTransferTests : IAsyncLifetime
         BlobDownloadException exception = await Assert.ThrowsAsync<BlobDownloadException>(
             () => downloader.DownloadAsync(_blob, [_sources.Create(address, "gone")], null, Cancel));
         Assert.True(exception.Failure is BlobTransferFailure.Lost or BlobTransferFailure.Stalled, exception.Message);
+    }
+
+    [Fact]
+    public async Task Several_blobs_come_in_one_request()
+    {
+        Node node = await StartAsync(null);
+        byte[][] contents = [CapturedRequestTests.Pattern(100), CapturedRequestTests.Pattern(300_000), CapturedRequestTests.Pattern(70_001)];
+        BlobHash[] hashes = [.. contents.Select(static content => BlobHash.Of(content)), _blob.Hash];
+        foreach (byte[] content in contents)
+            (await node.Store.AddBytesAsync(content, cancellationToken: Cancel)).Dispose();
+        await new BlobGetter(_store).GetManyAsync(_sources.Create(node.Address), hashes, null, Cancel);
+        Assert.All(hashes, hash => Assert.True(_store.GetStatus(hash).IsComplete));
+    }
+
+    [Fact]
+    public async Task A_collection_is_pushed_to_a_node_that_takes_it_and_to_no_other()
+    {
+        Node open = await StartAsync(new BlobProviderOptions { AllowPush = true }), closed = await StartAsync(null);
+        byte[][] contents = [CapturedRequestTests.Pattern(100), CapturedRequestTests.Pattern(3_000_000), CapturedRequestTests.Pattern(70_001)];
+        var collection = new Collection([.. contents.Select(static (content, i) => new CollectionEntry($"file {i}", BlobHash.Of(content)))]);
+        byte[] root = collection.ToHashSequence().Bytes.ToArray();
+        var tags = new List<TempTag>();
+        foreach (byte[] blob in (byte[][])[.. contents, collection.NamesToBytes(), root])
+            tags.Add(await _store.AddBytesAsync(blob, cancellationToken: Cancel));
+        var content = new HashAndFormat(BlobHash.Of(root), BlobFormat.HashSequence);
+        BlobPushReport report = await new BlobPusher(_store).PushAsync(_sources.Create(open.Address), content, null, Cancel);
+        Assert.Equal((5, true), (report.Blobs, report.IsConfirmed));
+        Assert.All(contents, child => Assert.True(open.Store.GetStatus(BlobHash.Of(child)).IsComplete));
+
+        BlobTransferException refused = await Assert.ThrowsAsync<BlobTransferException>(
+            () => new BlobPusher(_store).PushAsync(_sources.Create(closed.Address), content, null, Cancel));
+        Assert.Equal(BlobTransferFailure.Refused, refused.Failure);
+        Assert.Single(closed.Store.List());
+        tags.ForEach(static tag => tag.Dispose());
+    }
+
+    [Fact]
+    public async Task A_node_that_is_closed_while_it_is_pushed_to_is_said_to_be_lost_and_keeps_what_came()
+    {
+        Node node = await StartAsync(new BlobProviderOptions { AllowPush = true });
+        byte[] content = CapturedRequestTests.Pattern(30_000_001);
+        using TempTag tag = await _store.AddBytesAsync(content, cancellationToken: Cancel);
+        Task? closing = null;
+        var told = new Told<long>(_ =>
+        {
+            // Waited for, so that not all is sent before the node has closed.
+            closing ??= Task.Run(node.CloseConnectionsAsync);
+            Assert.True(closing.Wait(TimeSpan.FromSeconds(60)), "the connection did not close within 60 s");
+        });
+        BlobTransferException exception = await Assert.ThrowsAsync<BlobTransferException>(
+            () => new BlobPusher(_store).PushAsync(_sources.Create(node.Address), tag.Content, told, Cancel));
+        Assert.True(exception.Failure is BlobTransferFailure.Lost or BlobTransferFailure.Aborted, exception.Message);
+
+        // The next push brings the rest alone, as much as is still missing.
+        long here = node.Store.GetStatus(tag.Hash).PresentBytes;
+        BlobPushReport report = await new BlobPusher(_store).PushAsync(_sources.Create(node.Address), tag.Content, null, Cancel);
+        Assert.True(node.Store.GetStatus(tag.Hash).IsComplete);
+        Assert.InRange(report.BytesSent, 1, (content.Length - here) * 101 / 100 + 40_000);
     }
 
     /// <summary>Asks and reads to the end, however it comes. Returns the length of the answer.</summary>
@@ -158,6 +222,8 @@ public sealed class EndpointTransferTests : IAsyncLifetime
             _provider = new BlobProvider(_store, options);
             _disposal = new Lazy<Task>(StopAsync);
         }
+
+        public IBlobStore Store => _store;
 
         public EndpointAddress Address => new(_endpoint.Id, _endpoint.BoundSockets.Select(TransportAddress.Ip));
 

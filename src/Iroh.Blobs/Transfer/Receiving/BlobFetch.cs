@@ -29,7 +29,10 @@ internal static class BlobFetch
         BlobBitfield here = writer.Bitfield;
         if (here.IsSizeVerified)
             return here.Size;
-        ChunkRanges first = ChunkRanges.FromChunks(0, ProbeChunks);
+
+        // A try that was ended may have brought the beginning.
+        ChunkRanges first = ChunkRanges.FromChunks(0, ProbeChunks)
+            .Except(here.Size > 0 ? here.Present.WholeGroups(here.Size) : ChunkRanges.Empty);
         ulong size;
         try
         {

@@ -67,7 +67,7 @@ internal static class SourceRequest
     }
 
     /// <summary>The application code with which a source ended a stream or a connection; null if it was something else.</summary>
-    private static ulong? CodeOf(Exception exception) => exception switch
+    internal static ulong? CodeOf(Exception exception) => exception switch
     {
         QuicStreamException stream => stream.Code,
         BlobStreamAbortedException aborted => aborted.Code,

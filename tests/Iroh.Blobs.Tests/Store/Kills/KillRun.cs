@@ -94,6 +94,8 @@ internal sealed class KillRun(string folder, int seed, string method, string var
             // Half of the kills come while something else goes on, too.
             if (_running.Count == 0 && _random.Next(2) == 0)
                 await BeginAsync((WorkKind)(((int)aim + 1 + _random.Next(2)) % 3));
+            if (aim == WorkKind.Collect)
+                await LitterAsync();
             TimeSpan moment = _durations[aim] * _random.NextDouble();
             Ordered target = await BeginAsync(aim);
             await WaitAsync(target.Work, moment);
@@ -128,9 +130,15 @@ internal sealed class KillRun(string folder, int seed, string method, string var
         if (_random.Next(3) == 0)
             await EndAsync(await BeginAsync(WorkKind.Download));
         await EndAsync(await BeginAsync(WorkKind.Collect));
-        for (int i = 0; i < _imports.Length; i++)
-            stock.Add(await BeginImportAsync(_imports[i], tagged: false));
-        foreach (Ordered order in stock.Where(_running.Contains).ToArray())
+    }
+
+    // Blobs of each kind that nothing keeps, so that there is something to collect.
+    private async Task LitterAsync()
+    {
+        var litter = new List<Ordered>();
+        foreach (TestBlob blob in _imports)
+            litter.Add(await BeginImportAsync(blob, tagged: false));
+        foreach (Ordered order in litter)
             await EndAsync(order);
     }
 
