@@ -56,7 +56,7 @@ internal sealed class CliProcess : IAsyncDisposable
     public async Task<JsonNode> ReadJsonAsync()
     {
         string? line = await WithinAsync(cancel => _process.StandardOutput.ReadLineAsync(cancel).AsTask());
-        return line is null ? throw new InvalidOperationException($"The command ended: {await _errors}") : JsonNode.Parse(line)!;
+        return line is null ? throw new InvalidOperationException($"The command ended: {await WithinAsync(_errors.WaitAsync)}") : JsonNode.Parse(line)!;
     }
 
     /// <summary>The next line with this event.</summary>
@@ -74,7 +74,7 @@ internal sealed class CliProcess : IAsyncDisposable
     public async Task KillAsync()
     {
         _process.Kill();
-        await _process.WaitForExitAsync(Cancel);
+        await EndedAsync();
     }
 
     /// <summary>Sends a signal, such as "INT" for Ctrl-C, and waits for the end.</summary>
@@ -90,7 +90,7 @@ internal sealed class CliProcess : IAsyncDisposable
     {
         string output = await WithinAsync(_process.StandardOutput.ReadToEndAsync);
         string errors = await WithinAsync(_errors.WaitAsync);
-        await _process.WaitForExitAsync(Cancel);
+        await EndedAsync();
         return new CliResult(_process.ExitCode, output, errors);
     }
 
@@ -110,17 +110,23 @@ internal sealed class CliProcess : IAsyncDisposable
                 return line;
         }
 
-        throw new InvalidOperationException($"The command ended before it said '{text}': {await _errors}");
+        throw new InvalidOperationException($"The command ended before it said '{text}': {await WithinAsync(_errors.WaitAsync)}");
     }
 
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
             _process.Kill();
-        await _process.WaitForExitAsync(CancellationToken.None);
+        await _process.WaitForExitAsync(CancellationToken.None).WaitAsync(s_limit);
         _process.Dispose();
         _patience.Dispose();
     }
+
+    private Task EndedAsync() => WithinAsync(async cancel =>
+    {
+        await _process.WaitForExitAsync(cancel);
+        return true;
+    });
 
     private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> read)
     {

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Blixard.Images.Manifests;
 using Blixard.Images.Tests.Support;
 using Iroh.Blobs;
@@ -10,6 +12,9 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
 {
     private const int DiskLength = (2 << 20) + 50;
 
+    // What takes milliseconds on an idle machine, on one that has far too much to do.
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
+
     private readonly TestDirectory _directory = new();
     private readonly byte[] _kernel = TestDirectory.Content(1, 30_000);
     private readonly byte[] _disk = TestDirectory.Content(2, DiskLength);
@@ -19,6 +24,9 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
     private ImageStore _images = null!;
     private P2pImageStore _fetcher = null!;
     private ImageManifest _image = null!;
+
+    // For a call that begins now; it goes with its timer.
+    private static CancellationToken Cancel => new CancellationTokenSource(s_limit).Token;
 
     public async ValueTask InitializeAsync()
     {
@@ -75,7 +83,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
     {
         var told = new List<ImageProgress>();
 
-        LocalImage local = await _fetcher.EnsureAsync(_image.Hash, [_peer], new Listener(told.Add), default);
+        LocalImage local = await _fetcher.EnsureAsync(_image.Hash, [_peer], new Listener(told.Add), Cancel);
 
         Assert.Equal(_kernel, await File.ReadAllBytesAsync(local.KernelPath));
         Assert.Null(local.InitramfsPath);
@@ -85,7 +93,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         Assert.Equal("node-a", Assert.Single(told[^1].Sources).Name);
         Assert.Equal(told.Select(at => at.DoneBytes).Order(), told.Select(at => at.DoneBytes));
         int requests = _peer.Requests;
-        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default);
+        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel);
         Assert.Equal(requests, _peer.Requests);
         await ReopenAsync();
         Assert.NotNull(await _images.TryGetLocalAsync(_image.Hash, default));
@@ -97,8 +105,8 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _peer.BeforeRequest = token => gate.Task.WaitAsync(token);
         var told = new List<ImageProgress>();
-        Task<LocalImage>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => _fetcher.EnsureAsync(_image.Hash, [_peer], null, default))];
-        Task<LocalImage> last = _fetcher.EnsureAsync(_image.Hash, [], new Listener(told.Add), default);
+        Task<LocalImage>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel))];
+        Task<LocalImage> last = _fetcher.EnsureAsync(_image.Hash, [], new Listener(told.Add), Cancel);
 
         gate.SetResult();
         await Task.WhenAll(waiting);
@@ -130,17 +138,17 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         using CancellationTokenSource one = new(), two = new();
         Task<LocalImage> first = _fetcher.EnsureAsync(_image.Hash, [_peer], null, one.Token);
         Task<LocalImage> second = _fetcher.EnsureAsync(_image.Hash, [_peer], null, two.Token);
-        await reached.Task;
+        await reached.Task.WaitAsync(s_limit);
 
         await one.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
         Assert.False(ended.Task.IsCompleted);
         await two.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
-        await ended.Task;
+        await ended.Task.WaitAsync(s_limit);
 
         gate.SetResult();
-        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default));
+        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel));
     }
 
     [Fact]
@@ -159,7 +167,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await WaitUntilAsync(() => _blobs.GetStatus(BlobHash.Of(_disk)).Presence == BlobPresence.Partial);
         await ReopenAsync();
         await _images.CollectAsync(withUnfinished: false, default);
-        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default);
+        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel);
 
         // More than a half was here; what is left costs its pairs and sizes besides.
         Assert.InRange(_peer.BytesSent, 1, DiskLength / 2 * 11 / 10);
@@ -173,7 +181,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await GiveAsync(two);
         var told = new List<ImageProgress>();
 
-        await _fetcher.EnsureAsync(_image.Hash, [one, two], new Listener(told.Add), default);
+        await _fetcher.EnsureAsync(_image.Hash, [one, two], new Listener(told.Add), Cancel);
 
         Assert.Equal(["one", "two"], told[^1].Sources.Select(source => source.Name).Order());
         Assert.All(told[^1].Sources, source => Assert.True(source.Bytes > 0, $"{source.Name} sent nothing"));
@@ -185,7 +193,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await using var other = new BlobPeer("node-b");
 
         BlobTransferException e = await Assert.ThrowsAnyAsync<BlobTransferException>(
-            () => _fetcher.EnsureAsync(BlobHash.Of("no such image"u8), [_peer, other], null, default));
+            () => _fetcher.EnsureAsync(BlobHash.Of("no such image"u8), [_peer, other], null, Cancel));
 
         Assert.Equal(BlobTransferFailure.NotFound, e.Failure);
         Assert.Contains("node-a does not have it", e.Message);
@@ -197,7 +205,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
     {
         BlobHash hash = await _peer.GiveAsync(_kernel[..100]);
 
-        InvalidManifestException e = await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(hash, [_peer], null, default));
+        InvalidManifestException e = await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(hash, [_peer], null, Cancel));
 
         Assert.Contains($"{hash} is not an image", e.Message);
         Assert.Empty(_blobs.List());
@@ -210,7 +218,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await using var slow = new BlobPeer("slow", bytesPerSecond: 1 << 20);
         BlobHash hash = await slow.GiveAsync(TestDirectory.Content(7, Length));
 
-        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(hash, [slow], null, default));
+        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(hash, [slow], null, Cancel));
 
         await slow.DisposeAsync();
         Assert.InRange(slow.BytesSent, 0, Length / 2);
@@ -222,9 +230,9 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         ImageManifest liar = Manifest(_disk.Length + 1);
         await _peer.GiveAsync(liar.ToBytes());
 
-        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(liar.Hash, [_peer], null, default));
-        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default);
-        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(liar.Hash, [_peer], null, default));
+        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(liar.Hash, [_peer], null, Cancel));
+        await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel);
+        await Assert.ThrowsAsync<InvalidManifestException>(() => _fetcher.EnsureAsync(liar.Hash, [_peer], null, Cancel));
 
         Assert.Equal([_image.Hash], _images.Images.Select(image => image.Hash));
     }
@@ -236,21 +244,21 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await GiveAsync(liar);
         liar.WrongFrom = 200_000;
 
-        BlobTransferException e = await Assert.ThrowsAnyAsync<BlobTransferException>(() => _fetcher.EnsureAsync(_image.Hash, [liar], null, default));
+        BlobTransferException e = await Assert.ThrowsAnyAsync<BlobTransferException>(() => _fetcher.EnsureAsync(_image.Hash, [liar], null, Cancel));
 
         Assert.Equal((BlobTransferFailure.Lying, BlobHash.Of(_disk), "liar"), (e.Failure, e.Blob, e.SourceName));
         Assert.False(_images.TryGet(_image.Hash, out _));
-        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [liar, _peer], null, default));
+        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [liar, _peer], null, Cancel));
         Assert.Empty(await _images.VerifyAsync(_image.Hash, default));
     }
 
     [Fact]
     public async Task A_part_that_is_gone_from_the_disk_is_fetched_again()
     {
-        LocalImage local = await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default);
+        LocalImage local = await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel);
         File.Delete(local.KernelPath);
 
-        local = await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default);
+        local = await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel);
 
         Assert.Equal(_kernel, await File.ReadAllBytesAsync(local.KernelPath));
     }
@@ -262,10 +270,10 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         await ReopenAsync(_image.TotalSize + 20_000);
         (await _blobs.AddBytesAsync(TestDirectory.Content(5, 100_000))).Dispose();
 
-        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [_peer], null, default));
+        Assert.NotNull(await _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel));
 
         ImageManifest other = await OtherImageAsync();
-        await Assert.ThrowsAsync<StoreFullException>(() => _fetcher.EnsureAsync(other.Hash, [_peer], null, default));
+        await Assert.ThrowsAsync<StoreFullException>(() => _fetcher.EnsureAsync(other.Hash, [_peer], null, Cancel));
         Assert.False(_images.TryGet(other.Hash, out _));
         Assert.NotNull(await _images.TryGetLocalAsync(_image.Hash, default));
     }
@@ -275,7 +283,7 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
     {
         await ReopenAsync(_kernel.Length + 10_000);
 
-        await Assert.ThrowsAsync<StoreFullException>(() => _fetcher.EnsureAsync(_image.Hash, [_peer], null, default));
+        await Assert.ThrowsAsync<StoreFullException>(() => _fetcher.EnsureAsync(_image.Hash, [_peer], null, Cancel));
 
         Assert.True(_blobs.GetStatus(BlobHash.Of(_kernel)).IsComplete);
     }
@@ -295,10 +303,13 @@ public sealed class P2pImageStoreTests : IAsyncLifetime
         return other;
     }
 
-    private static async Task WaitUntilAsync(Func<bool> condition)
+    private static async Task WaitUntilAsync(Func<bool> condition, [CallerArgumentExpression(nameof(condition))] string text = "")
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        long start = Stopwatch.GetTimestamp();
         while (!condition())
-            await Task.Delay(10, limit.Token);
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < s_limit, $"not so within {s_limit.TotalSeconds:0} s: {text}");
+            await Task.Delay(10);
+        }
     }
 }

@@ -11,7 +11,7 @@ public sealed class BlobCheckTests : IDisposable
 
     private readonly string _folder = Directory.CreateTempSubdirectory("blixard-check-").FullName;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

@@ -10,7 +10,7 @@ public sealed class BlobCommandTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("blixard-blob-").FullName;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

@@ -15,7 +15,7 @@ internal sealed class CliCluster : IAsyncDisposable
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("blixard-cli-").FullName;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public string DirectoryOf(string node) => Path.Combine(Folder, node);
 

@@ -41,7 +41,7 @@ public sealed class DemoLeftoversTests
             });
         });
 
-        await running.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await running.WaitForExitAsync(Patience.Token);
         Assert.Equal(["ip netns list", $"ip netns pids {left}", $"ip netns delete {left}"], ran);
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace Blixard.Cli.Tests.Cluster;
@@ -89,10 +88,7 @@ public sealed class VmCommandTests
         while (root is not null && !File.Exists(Path.Combine(root.FullName, "Blixard.slnx")))
             root = root.Parent;
         string guest = Path.Combine(root!.FullName, "artifacts", "guest");
-        using Process script = Process.Start(new ProcessStartInfo(Path.Combine(root.FullName, "build", "guest-image.sh"), [guest]) { RedirectStandardError = true })!;
-        string said = await script.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await script.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(script.ExitCode == 0, $"guest-image.sh failed: {said}");
+        await Patience.RunScriptAsync(Path.Combine(root.FullName, "build", "guest-image.sh"), guest);
         return guest;
     }
 

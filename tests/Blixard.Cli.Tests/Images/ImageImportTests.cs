@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Images;
 using Blixard.Cli.Tests.Cluster;
@@ -97,14 +96,7 @@ public sealed class ImageImportTests
         }
     }
 
-    private static async Task RunScriptAsync(string name, string argument)
-    {
-        var start = new ProcessStartInfo(Path.Combine(RepositoryRoot, "build", name), [argument]) { RedirectStandardError = true };
-        using Process script = Process.Start(start)!;
-        string said = await script.StandardError.ReadToEndAsync();
-        await script.WaitForExitAsync();
-        Assert.True(script.ExitCode == 0, $"{name} failed: {said}");
-    }
+    private static Task RunScriptAsync(string name, string argument) => Patience.RunScriptAsync(Path.Combine(RepositoryRoot, "build", name), argument);
 
     private static string Text(JsonNode? node) => node!.GetValue<string>();
 }

@@ -126,7 +126,7 @@ public sealed class NetCommandTests : IDisposable
     public async Task The_real_iroh_echoes_what_connect_sends()
     {
         await using IrohPeer peer = IrohPeer.Start();
-        CancellationToken cancel = TestContext.Current.CancellationToken;
+        CancellationToken cancel = Patience.Token;
         JsonNode bound = await peer.CallAsync("bind", new { alpns = new[] { Protocol }, address = "127.0.0.1:0" }, cancel);
         Task echo = EchoAsync(peer, bound["endpoint"]!.GetValue<int>(), cancel);
         await System.IO.File.WriteAllBytesAsync(File("in"), RandomNumberGenerator.GetBytes(1_000_000), cancel);
@@ -145,7 +145,7 @@ public sealed class NetCommandTests : IDisposable
         (CliProcess listener, string ticket) = await ListenAsync();
         await using CliProcess _ = listener;
         await using IrohPeer peer = IrohPeer.Start();
-        CancellationToken cancel = TestContext.Current.CancellationToken;
+        CancellationToken cancel = Patience.Token;
         JsonNode bound = await peer.CallAsync("bind", new { address = "127.0.0.1:0" }, cancel);
         JsonNode dialled = await peer.CallAsync("connect", new { endpoint = bound["endpoint"]!.GetValue<int>(), ticket, alpn = Protocol }, cancel);
         JsonNode opened = await peer.CallAsync("openBi", new { connection = dialled["connection"]!.GetValue<int>() }, cancel);

@@ -13,7 +13,7 @@ public sealed class NetLookupTests
     // As long as anything may take on a busy machine.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     [Fact]
     public async Task An_endpoint_that_publishes_itself_is_dialled_by_its_id()

@@ -7,7 +7,7 @@ public sealed class RelayCommandTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("blixard-cli-").FullName;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

@@ -77,7 +77,7 @@ internal sealed class BlobPeer : IBlobSource, IBlobProviderEvents, IAsyncDisposa
         Task[] serving;
         lock (_lock)
             serving = [.. _serving];
-        await Task.WhenAll(serving);
+        await Task.WhenAll(serving).WaitAsync(TimeSpan.FromSeconds(60));
         _provider.Dispose();
         foreach (TempTag tag in _held)
             tag.Dispose();

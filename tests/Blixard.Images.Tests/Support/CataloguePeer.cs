@@ -82,11 +82,11 @@ internal sealed class CataloguePeer : IAsyncDisposable
 
     public async Task UntilAsync(Func<CatalogueSnapshot, bool> condition, string what)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         while (!condition(Catalogue.Current))
         {
             if (limit.IsCancellationRequested)
-                Assert.Fail($"{Name} did not see within 30 s: {what}");
+                Assert.Fail($"{Name} did not see within 60 s: {what}");
             await Task.Delay(20, CancellationToken.None);
         }
     }

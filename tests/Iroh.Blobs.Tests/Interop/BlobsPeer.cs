@@ -11,6 +11,9 @@ namespace Iroh.Blobs.Tests.Interop;
 /// </summary>
 internal sealed class BlobsPeer : IAsyncDisposable
 {
+    // What a node of theirs takes a second for, on a machine that has far too much to do.
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
+
     private readonly Process _process;
     private readonly Task _reader;
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonNode>> _pending = new();
@@ -59,14 +62,33 @@ internal sealed class BlobsPeer : IAsyncDisposable
             _writing.Release();
         }
 
-        return await reply.Task.WaitAsync(cancellationToken);
+        try
+        {
+            return await reply.Task.WaitAsync(s_limit, cancellationToken);
+        }
+        catch (TimeoutException) when (!reply.Task.IsCompleted)
+        {
+            throw new TimeoutException($"The real iroh-blobs did not answer within {s_limit.TotalSeconds:0} s: {request.ToJsonString()}");
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         _process.StandardInput.Close();
-        await _process.WaitForExitAsync();
-        await _reader;
+        using (var limit = new CancellationTokenSource(s_limit))
+        {
+            try
+            {
+                await _process.WaitForExitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill();
+                throw new TimeoutException($"The real iroh-blobs did not end within {s_limit.TotalSeconds:0} s after it was told to.");
+            }
+        }
+
+        await _reader.WaitAsync(s_limit);
         _process.Dispose();
         _writing.Dispose();
     }

@@ -12,11 +12,10 @@ using Iroh.Protocols;
 namespace Iroh.Blobs.Tests.Interop;
 
 /// <summary>The real iroh-blobs 0.35 gets from ours, and ours from it, over endpoints on loopback.</summary>
-public sealed class RealBlobsTests : IAsyncLifetime
+public sealed class RealBlobsTests(RealBlobsTests.PeerProcess process) : IClassFixture<RealBlobsTests.PeerProcess>, IAsyncLifetime
 {
     private readonly MemoryBlobStore _store = new();
     private readonly List<TempTag> _tags = [];
-    private BlobsPeer _peer = null!;
     private IrohEndpoint _endpoint = null!;
     private BlobProvider _provider = null!;
     private ProtocolRouter _router = null!;
@@ -25,7 +24,7 @@ public sealed class RealBlobsTests : IAsyncLifetime
     private EndpointAddress _theirAddress = null!;
     private int _node;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     private string[] OurAddresses => [.. _endpoint.BoundSockets.Select(static socket => socket.ToString())];
 
@@ -39,7 +38,6 @@ public sealed class RealBlobsTests : IAsyncLifetime
         _provider = new BlobProvider(_store);
         _router = new ProtocolRouter(_endpoint, new Dictionary<string, IProtocolHandler> { [BlobProvider.ApplicationProtocol] = _provider });
         _sources = new IrohBlobSources(_endpoint);
-        _peer = BlobsPeer.Start();
         JsonNode started = await CallAsync("start", new { });
         _node = started["node"]!.GetValue<int>();
         _theirAddress = new EndpointAddress(
@@ -51,8 +49,8 @@ public sealed class RealBlobsTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        await _peer.DisposeAsync();
         await _sources.DisposeAsync();
+        await CallAsync("stop", new { node = _node });
         await _router.DisposeAsync();
         await _endpoint.DisposeAsync();
         _provider.Dispose();
@@ -158,7 +156,7 @@ public sealed class RealBlobsTests : IAsyncLifetime
         Assert.Equal(Convert.ToHexStringLower(content), bytes["data"]!.GetValue<string>());
     }
 
-    private Task<JsonNode> CallAsync(string op, object arguments) => _peer.CallAsync(op, arguments, Cancel);
+    private Task<JsonNode> CallAsync(string op, object arguments) => process.Peer.CallAsync(op, arguments, Cancel);
 
     private async Task<BlobHash> AddAsync(byte[] content)
     {
@@ -185,6 +183,20 @@ public sealed class RealBlobsTests : IAsyncLifetime
         await using Stream stream = here.OpenStream();
         await stream.ReadExactlyAsync(read, Cancel);
         Assert.True(content.AsSpan().SequenceEqual(read));
+    }
+
+    /// <summary>One process for all tests; each has a node of its own in it.</summary>
+    public sealed class PeerProcess : IAsyncLifetime
+    {
+        internal BlobsPeer Peer { get; private set; } = null!;
+
+        public ValueTask InitializeAsync()
+        {
+            Peer = BlobsPeer.Start();
+            return ValueTask.CompletedTask;
+        }
+
+        public ValueTask DisposeAsync() => Peer.DisposeAsync();
     }
 
     private sealed class TemporaryFolder : IDisposable

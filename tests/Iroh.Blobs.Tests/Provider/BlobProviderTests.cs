@@ -18,7 +18,7 @@ public sealed class BlobProviderTests : IAsyncLifetime
     private readonly MemoryBlobStore _store = new();
     private readonly List<TempTag> _tags = [];
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 

@@ -15,11 +15,11 @@ public sealed class CapturedRequestTests
     public async Task Every_captured_request_is_answered_byte_for_byte()
     {
         using var document = JsonDocument.Parse(await File.ReadAllTextAsync(
-            Path.Combine(AppContext.BaseDirectory, "Vectors", "blob-get.json"), TestContext.Current.CancellationToken));
+            Path.Combine(AppContext.BaseDirectory, "Vectors", "blob-get.json"), Patience.Token));
         await using var store = new MemoryBlobStore();
         var tags = new List<TempTag>();
         foreach (int size in Sizes)
-            tags.Add(await store.AddBytesAsync(Pattern(size), cancellationToken: TestContext.Current.CancellationToken));
+            tags.Add(await store.AddBytesAsync(Pattern(size), cancellationToken: Patience.Token));
         await AddCollectionAsync(store, tags);
         using var provider = new BlobProvider(store);
         int answered = 0;
@@ -61,7 +61,7 @@ public sealed class CapturedRequestTests
     private static async Task<byte[]> AskAsync(BlobProvider provider, byte[] request)
     {
         (MemoryBlobStream near, MemoryBlobStream far) = MemoryBlobStream.CreatePair();
-        Task serving = provider.ServeStreamAsync(default, far, TestContext.Current.CancellationToken);
+        Task serving = provider.ServeStreamAsync(default, far, Patience.Token);
         await near.WriteAsync(request);
         near.CompleteWrites();
         var response = new MemoryStream();

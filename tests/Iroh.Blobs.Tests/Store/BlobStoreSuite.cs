@@ -114,7 +114,7 @@ public abstract class BlobStoreSuite : IAsyncLifetime
             await blob.WriteGroupsAsync(writer, (int)((i * 7L + 3) % blob.GroupCount), 1);
         for (int i = 0; i < blob.GroupCount; i++)
             await blob.WriteGroupsAsync(writer, i, 1);
-        await writer.Completed.WaitAsync(TimeSpan.FromSeconds(30));
+        await writer.Completed.WaitAsync(Patience.Limit);
         Assert.True(Store.GetStatus(blob.Hash).IsComplete);
         using IBlobContent content = Store.TryOpen(blob.Hash)!;
         Assert.Equal(blob.Content, await blob.ReadAsync(content));
@@ -207,7 +207,7 @@ public abstract class BlobStoreSuite : IAsyncLifetime
         refused = await Assert.ThrowsAsync<BlobSizeConflictException>(async () => await liar.WritePairAsync(17 * Group, 0, new byte[64]));
         Assert.True(refused.IsVerified);
         await blob.WriteAllAsync(honest);
-        await honest.Completed.WaitAsync(TimeSpan.FromSeconds(30));
+        await honest.Completed.WaitAsync(Patience.Limit);
         using IBlobContent content = Store.TryOpen(blob.Hash)!;
         Assert.Equal(blob.Content, await blob.ReadAsync(content));
     }
@@ -362,7 +362,7 @@ public abstract class BlobStoreSuite : IAsyncLifetime
                 start.SetResult();
                 return ValueTask.FromResult<IReadOnlySet<BlobHash>>(new HashSet<BlobHash>());
             });
-            await start.Task;
+            await Patience.ForAsync(start.Task, "the collection asks what is live");
             using TempTag held = Store.Hold(HashAndFormat.HashSequence(root.Hash));
             bool[] wereHere = [.. all.Select(hash => Store.GetStatus(hash).IsComplete)];
             await collection;

@@ -77,7 +77,7 @@ public sealed class CrashTests : IDisposable
             finally
             {
                 child.Kill();
-                await child.WaitForExitAsync();
+                await Patience.ForAsync(child.WaitForExitAsync(), "the killed process ends");
             }
 
             using var journal = new CrashJournal(journalPath);
@@ -161,12 +161,13 @@ public sealed class CrashTests : IDisposable
 
     private static async Task WaitForJournalAsync(string path, Process child, int lines)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(Patience.Limit);
         long before = File.Exists(path) ? new FileInfo(path).Length : 0;
         while (!File.Exists(path) || new FileInfo(path).Length < before + (lines * 20L))
         {
             Assert.False(child.HasExited, string.Create(CultureInfo.InvariantCulture, $"the child ended by itself ({(child.HasExited ? child.ExitCode : 0)})"));
-            await Task.Delay(5, limit.Token);
+            Assert.False(limit.IsCancellationRequested, $"the child wrote less than {lines} lines in {Patience.Limit.TotalSeconds:0} s");
+            await Task.Delay(5);
         }
     }
 

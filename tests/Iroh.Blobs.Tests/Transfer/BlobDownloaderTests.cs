@@ -19,7 +19,7 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
     private BlobProvider _provider = null!;
     private TempTag _tag = null!;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public async ValueTask InitializeAsync()
     {
@@ -114,35 +114,41 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
     [Fact]
     public async Task One_that_fetches_serves_what_it_has_to_the_next()
     {
-        // A chain: the first is slow, so that the last is fed while the middle one fetches.
-        using var slow = new BlobProvider(_full, new BlobProviderOptions { BytesPerSecond = 4_000_000 });
+        // A chain: the first holds back the rest until the last was fed.
+        var isFed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var last = new MemoryBlobStore();
         using var middleProvider = new BlobProvider(_store);
         using BlobDownloader middle = new(_store), end = new(last);
-        var first = new LocalSource("first", slow);
+        var first = new LocalSource("first", _provider);
         var source = new LocalSource("middle", middleProvider);
-        Task fetching = middle.DownloadAsync(_blob, [first], null, Cancel);
-        long fedEarly = 0;
-        var progress = new Told<DownloadProgress>(report => fedEarly = _store.GetStatus(_blob.Hash).IsComplete ? fedEarly : Math.Max(fedEarly, report.Present));
-        await end.DownloadAsync(_blob, [source], progress, Cancel);
+        Task fetching = middle.DownloadAsync(_blob, [HeldBack(first, 1_000_000, isFed.Task)], null, Cancel);
+        var progress = new Told<DownloadProgress>(report =>
+        {
+            if (report.Present > 0)
+                isFed.TrySetResult();
+        });
+        Task feeding = end.DownloadAsync(_blob, [source], progress, Cancel);
+        await Patience.ForAsync(isFed.Task, "the last gets something before the middle one has everything");
+        await feeding;
         await fetching;
         Assert.True(last.GetStatus(_blob.Hash).IsComplete);
-        Assert.True(fedEarly > 0, "the last got nothing before the middle one had everything");
         Assert.InRange(first.BytesSent, s_content.Length, s_content.Length * 3 / 2);
     }
 
     [Fact]
     public async Task Calls_for_one_blob_share_the_work_and_one_may_leave()
     {
-        using var slow = new BlobProvider(_full, new BlobProviderOptions { BytesPerSecond = 4_000_000 });
-        var source = new LocalSource("source", slow);
+        var hasLeft = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var source = new LocalSource("source", _provider);
+        IBlobSource held = HeldBack(source, 1_000_000, hasLeft.Task);
         using var downloader = new BlobDownloader(_store);
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        Task leaver = downloader.DownloadAsync(_blob, [source], null, leaving.Token);
+        Task leaver = downloader.DownloadAsync(_blob, [held], null, leaving.Token);
         Task second = downloader.DownloadAsync(_blob, [], null, Cancel);
-        Task third = downloader.DownloadAsync(_blob, [source], null, Cancel);
+        Task third = downloader.DownloadAsync(_blob, [held], null, Cancel);
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaver);
+        hasLeft.SetResult();
         await Task.WhenAll(second, third);
         await AssertHereAsync(s_content);
         Assert.InRange(source.BytesSent, s_content.Length, s_content.Length * 5 / 4);
@@ -151,7 +157,8 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
     [Fact]
     public async Task What_came_before_a_cancellation_is_not_fetched_again()
     {
-        using var slow = new BlobProvider(_full, new BlobProviderOptions { BytesPerSecond = 6_000_000 });
+        var isStopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        IBlobSource held = HeldBack(new LocalSource("source", _provider), 3_000_000, isStopped.Task);
         using var downloader = new BlobDownloader(_store);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var progress = new Told<DownloadProgress>(report =>
@@ -160,7 +167,8 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
                 stopping.Cancel();
         });
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
-            () => downloader.DownloadAsync(_blob, [new LocalSource("slow", slow)], progress, stopping.Token));
+            () => downloader.DownloadAsync(_blob, [held], progress, stopping.Token));
+        isStopped.SetResult();
         long here = _store.GetStatus(_blob.Hash).PresentBytes;
         Assert.True(here > 1_000_000, $"{here} bytes are left");
         var fast = new LocalSource("fast", _provider);
@@ -176,12 +184,7 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
         var silent = new ScriptedSource("silent", static async (_, stream) => await stream.ReadsStopped);
         using var downloader = new BlobDownloader(_store, new BlobTransferOptions { TimeProvider = time });
         Task download = downloader.DownloadAsync(_blob, [silent], null, Cancel);
-        while (!download.IsCompleted)
-        {
-            time.Advance(TimeSpan.FromSeconds(1));
-            await Task.WhenAny(download, Task.Delay(1, Cancel));
-        }
-
+        await Patience.AdvanceUntilAsync(download, time, "the silent source is dropped");
         BlobDownloadException exception = await Assert.ThrowsAsync<BlobDownloadException>(() => download);
         Assert.Equal(("silent", BlobTransferFailure.Stalled), (exception.SourceName, exception.Failure));
     }
@@ -226,6 +229,18 @@ public sealed class BlobDownloaderTests : IAsyncLifetime
         Assert.True(sources.Sum(static source => source.BytesSent) > s_content.Length / 2, "nobody traded");
         foreach (MemoryBlobStore store in stores)
             await store.DisposeAsync();
+    }
+
+    /// <summary>A source that sends so much, over all its answers, and the rest when it may.</summary>
+    private static TamperingSource HeldBack(LocalSource source, long bytesMax, Task mayGoOn)
+    {
+        long sent = 0;
+        return new TamperingSource(source.Name, source, async (_, bytes) =>
+        {
+            if (Interlocked.Add(ref sent, bytes.Length) > bytesMax)
+                await Patience.ForAsync(mayGoOn, "the source may go on");
+            return bytes.Length;
+        });
     }
 
     private async Task AssertHereAsync(byte[] content)

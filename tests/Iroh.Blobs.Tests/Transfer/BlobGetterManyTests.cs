@@ -15,7 +15,7 @@ public sealed class BlobGetterManyTests : IAsyncLifetime
     private BlobProvider _provider = null!;
     private LocalSource _source = null!;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public ValueTask InitializeAsync()
     {

@@ -21,7 +21,7 @@ public sealed class BlobGetterTests : IAsyncLifetime
     private LocalSource _source = null!;
     private TempTag _tag = null!;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public async ValueTask InitializeAsync()
     {
@@ -231,12 +231,7 @@ public sealed class BlobGetterTests : IAsyncLifetime
     {
         var getter = new BlobGetter(_store, new BlobTransferOptions { TimeProvider = time });
         Task getting = getter.GetAsync(source, new HashAndFormat(_hash, BlobFormat.Raw), null, Cancel);
-        while (!getting.IsCompleted)
-        {
-            time.Advance(TimeSpan.FromSeconds(1));
-            await Task.WhenAny(getting, Task.Delay(1, Cancel));
-        }
-
+        await Patience.AdvanceUntilAsync(getting, time, "the source is given up");
         return await Assert.ThrowsAsync<BlobTransferException>(() => getting);
     }
 }

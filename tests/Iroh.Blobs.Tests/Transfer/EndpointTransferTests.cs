@@ -23,7 +23,7 @@ public sealed class EndpointTransferTests : IAsyncLifetime
     private IrohEndpoint _endpoint = null!;
     private IrohBlobSources _sources = null!;
 
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancel => Patience.Token;
 
     public async ValueTask InitializeAsync()
     {
@@ -57,7 +57,7 @@ public sealed class EndpointTransferTests : IAsyncLifetime
                     closing ??= _nodes[1].DisposeAsync().AsTask();
             }),
             Cancel);
-        await closing!;
+        await Patience.ForAsync(closing!, "the node is closed");
         Assert.True(_store.GetStatus(_blob.Hash).IsComplete);
         Assert.All(last!.Sources, static source => Assert.True(source.Bytes > 0, $"{source.Name} was not used"));
     }
@@ -72,7 +72,7 @@ public sealed class EndpointTransferTests : IAsyncLifetime
         Assert.Equal(1, node.Connections);
         await node.CloseConnectionsAsync();
         // Until this end has heard of it a request would go out on the old one.
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var limit = new CancellationTokenSource(Patience.Limit);
         while (_sources.OpenConnections > 0)
         {
             Assert.False(limit.IsCancellationRequested, "the loss of the connection was not heard of within 60 s");
@@ -164,7 +164,7 @@ public sealed class EndpointTransferTests : IAsyncLifetime
         {
             // Waited for, so that not all is sent before the node has closed.
             closing ??= Task.Run(node.CloseConnectionsAsync);
-            Assert.True(closing.Wait(TimeSpan.FromSeconds(60)), "the connection did not close within 60 s");
+            Assert.True(closing.Wait(Patience.Limit), "the connection did not close within 60 s");
         });
         BlobTransferException exception = await Assert.ThrowsAsync<BlobTransferException>(
             () => new BlobPusher(_store).PushAsync(_sources.Create(node.Address), tag.Content, told, Cancel));

@@ -11,6 +11,9 @@ namespace Iroh.Tests.Interop;
 /// </summary>
 internal sealed class IrohPeer : IAsyncDisposable
 {
+    // It takes a moment; this is for machines that have far too much to do.
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(60);
+
     private readonly Process _process;
     private readonly Task _reader;
     private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonNode>> _pending = new();
@@ -76,8 +79,20 @@ internal sealed class IrohPeer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _process.StandardInput.Close();
-        await _process.WaitForExitAsync();
-        await _reader;
+        using (var limit = new CancellationTokenSource(s_endLimit))
+        {
+            try
+            {
+                await _process.WaitForExitAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                _process.Kill();
+                throw new TimeoutException($"The real iroh did not end within {s_endLimit.TotalSeconds:0} s after it was told to.");
+            }
+        }
+
+        await _reader.WaitAsync(s_endLimit);
         _process.Dispose();
         _writing.Dispose();
     }

@@ -95,7 +95,7 @@ internal sealed class KillLedger
         byte[] truth = _truth[hash];
         long acknowledged = _stored[hash];
         using var source = new LocalSource("parent", provider);
-        await new BlobGetter(store).GetAsync(source, HashAndFormat.Raw(hash), null, TestContext.Current.CancellationToken);
+        await new BlobGetter(store).GetAsync(source, HashAndFormat.Raw(hash), null, Patience.Token);
         long again = source.BytesSent - (truth.Length - acknowledged);
         WorstAgainThousandths = Math.Max(WorstAgainThousandths, again * 1000.0 / truth.Length);
         Resumed++;

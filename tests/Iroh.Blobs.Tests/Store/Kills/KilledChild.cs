@@ -12,9 +12,6 @@ namespace Iroh.Blobs.Tests.Store.Kills;
 /// </summary>
 internal sealed class KilledChild : IAsyncDisposable
 {
-    /// <summary>What a test of minutes can spare for one answer, on a machine that has much else to do.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private readonly Process _process;
     private readonly Socket _socket;
     private readonly NetworkStream _stream;
@@ -57,12 +54,12 @@ internal sealed class KilledChild : IAsyncDisposable
         process.BeginErrorReadLine();
         try
         {
-            using var limit = new CancellationTokenSource(Patience);
+            using var limit = new CancellationTokenSource(Patience.Limit);
             Task<Socket> accepting = listener.AcceptAsync(limit.Token).AsTask();
             await Task.WhenAny(accepting, process.WaitForExitAsync(limit.Token));
             if (accepting.IsCompletedSuccessfully)
                 return new KilledChild(process, await accepting, said);
-            throw new InvalidOperationException($"The process did not begin within {Patience.TotalSeconds:0} s. It said: {Saying(said)}");
+            throw new InvalidOperationException($"The process did not begin within {Patience.Limit.TotalSeconds:0} s. It said: {Saying(said)}");
         }
         catch
         {
@@ -93,31 +90,29 @@ internal sealed class KilledChild : IAsyncDisposable
     public async Task KillAsync()
     {
         _process.Kill();
-        using var limit = new CancellationTokenSource(Patience);
-        await _process.WaitForExitAsync(limit.Token);
+        await Patience.ForAsync(_process.WaitForExitAsync(), "the killed process ends");
         Assert.True(_process.ExitCode == 128 + 9, $"the process ended by itself with {_process.ExitCode}. It said: {Saying(_said)}");
-        await _reading.WaitAsync(Patience);
+        await Patience.ForAsync(_reading, "what the process said is read");
     }
 
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
             _process.Kill();
-        using (var limit = new CancellationTokenSource(Patience))
-            await _process.WaitForExitAsync(limit.Token);
+        await Patience.ForAsync(_process.WaitForExitAsync(), "the killed process ends");
         _process.Dispose();
-        await _reading.WaitAsync(Patience);
+        await Patience.ForAsync(_reading, "what the process said is read");
         await _stream.DisposeAsync();
         _socket.Dispose();
     }
 
     private async Task LimitAsync(Task awaited, string what)
     {
-        Task first = await Task.WhenAny(awaited, _reading, Task.Delay(Patience));
+        Task first = await Task.WhenAny(awaited, _reading, Task.Delay(Patience.Limit));
         if (first != awaited && !awaited.IsCompleted)
         {
             throw new InvalidOperationException(
-                $"The process {(first == _reading ? "ended: it" : $"was waited for {Patience.TotalSeconds:0} s and")} {what}. It said: {Saying(_said)}");
+                $"The process {(first == _reading ? "ended: it" : $"was waited for {Patience.Limit.TotalSeconds:0} s and")} {what}. It said: {Saying(_said)}");
         }
 
         await awaited;

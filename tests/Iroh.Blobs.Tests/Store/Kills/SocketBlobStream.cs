@@ -106,7 +106,7 @@ internal sealed class SocketProvider : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
-        await _accepting.WaitAsync(TimeSpan.FromSeconds(60));
+        await Patience.ForAsync(_accepting, "requests end that are being served");
         _listener.Dispose();
         _stopping.Dispose();
     }
