@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Blixard.Etcd.Client;
 
 namespace StoreBench;
 
@@ -62,9 +63,22 @@ internal sealed class NodeMembers : IMembers
     private async Task UntilAllVoteAsync()
     {
         using var limit = new CancellationTokenSource(Children.Patience);
-        using var client = new Blixard.Etcd.Client.EtcdClient(ClientSockets[0], TimeProvider.System);
-        while ((await client.ListMembersAsync(cancellationToken: limit.Token)).Count(member => !member.IsLearner) < s_names.Length)
+        using var client = new EtcdClient(ClientSockets[0], TimeProvider.System);
+        while (await CountVotersAsync(client, limit.Token) < s_names.Length)
             await Task.Delay(200, limit.Token);
+    }
+
+    // While the membership changes the store may stand still for a moment, or end a connection.
+    private static async Task<int> CountVotersAsync(EtcdClient client, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await client.ListMembersAsync(cancellationToken: cancellationToken)).Count(member => !member.IsLearner);
+        }
+        catch (EtcdException e) when (e.IsUnavailable)
+        {
+            return 0;
+        }
     }
 
     private static async Task<string> RunAsync(params IEnumerable<string> arguments)

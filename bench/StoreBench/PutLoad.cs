@@ -17,7 +17,7 @@ internal static class PutLoad
         EtcdClient[] sockets = [.. members.ClientSockets.Select(path => new EtcdClient(path, TimeProvider.System))];
         try
         {
-            int leader = await FindLeaderAsync(sockets);
+            int leader = await UntilLeaderAsync(sockets);
             EtcdClient Of(int client) => sockets[(leader + client) % sockets.Length];
             await Task.WhenAll(Enumerable.Range(0, clients).Select(client => PutAsync(Of(client), client, warmUp)));
             // A leader that lost its office meanwhile is no longer the one that a single client meets.
@@ -41,6 +41,25 @@ internal static class PutLoad
         {
             foreach (EtcdClient socket in sockets)
                 socket.Dispose();
+        }
+    }
+
+    // Members that have just got their votes may know no common leader for a moment, or end a connection.
+    private static async Task<int> UntilLeaderAsync(EtcdClient[] sockets)
+    {
+        using var limit = new CancellationTokenSource(Children.Patience);
+        while (true)
+        {
+            try
+            {
+                if (await FindLeaderAsync(sockets) is >= 0 and int leader)
+                    return leader;
+            }
+            catch (EtcdException e) when (e.IsUnavailable)
+            {
+            }
+
+            await Task.Delay(100, limit.Token);
         }
     }
 

@@ -7,8 +7,8 @@ namespace Iroh.Docs;
 public sealed class DocsOptions
 {
     /// <summary>
-    /// Whether a peer may sync a document with us; asked for every sync that a peer begins. A peer that may not is told that the document is not here.
-    /// Called on any thread; must be quick. By default everybody who knows the document's id may.
+    /// Whether a peer may sync a document with us; asked for every sync, whoever begins it, and for each message in it. A peer that begins one and may
+    /// not is told that the document is not here. Called on any thread; must be quick. By default everybody who knows the document's id may.
     /// </summary>
     public Func<EndpointId, NamespaceId, bool> Authorize { get; init; } = static (_, _) => true;
 

@@ -30,7 +30,8 @@ public sealed record GrpcCallerOptions
     /// <summary>The certificate to show; null = call as nobody. Not owned.</summary>
     public NodeCertificateSource? Certificate { get; init; }
 
-    /// <summary>How long making a connection may take; default 5 s: three lost SYNs, after which another transport is tried.</summary>
+    /// <summary>How long making a connection to <see cref="Address"/> may take; default 5 s: three lost SYNs, after which another transport is
+    /// tried. A unix socket connects or refuses by itself.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 }
 
@@ -82,18 +83,20 @@ public sealed class GrpcCaller : RpcCaller, IDisposable
             UseCookies = false,
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
-            ConnectTimeout = options.ConnectTimeout,
             EnableMultipleHttp2Connections = true,
-            KeepAlivePingDelay = KeepAliveDelay,
-            KeepAlivePingTimeout = KeepAliveTimeout,
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
             InitialHttp2StreamWindowSize = StreamWindowBytes,
         };
         if (options.UnixSocketPath is { } path)
         {
+            // The kernel tells at once when the other end is gone; a busy machine is no reason to give it up.
             handler.ConnectCallback = async (_, token) => await UnixSocketAddress.ConnectAsync(path, token).ConfigureAwait(false);
             return handler;
         }
+
+        handler.ConnectTimeout = options.ConnectTimeout;
+        handler.KeepAlivePingDelay = KeepAliveDelay;
+        handler.KeepAlivePingTimeout = KeepAliveTimeout;
+        handler.KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always;
         handler.SslOptions.AllowTlsResume = false;
         if (options.Certificate is { } certificate)
             handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => certificate.Current;

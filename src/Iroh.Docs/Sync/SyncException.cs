@@ -12,6 +12,9 @@ public enum SyncFailure
     /// <summary>Something failed at the peer.</summary>
     FailedAtPeer,
 
+    /// <summary><see cref="DocsOptions.Authorize"/> does not allow it, or no longer.</summary>
+    NotAllowed,
+
     /// <summary>The peer could not be reached, or the connection broke.</summary>
     Unreachable,
 

@@ -34,7 +34,9 @@ internal sealed class SyncRunner : IDisposable
             begun = _table.TryBeginDial(document, peer.Id);
         try
         {
-            if (begun)
+            if (!_engine.Options.Authorize(peer.Id, document))
+                failure = SyncSession.NotAllowed();
+            else if (begun)
                 outcome = await ConnectAndSyncAsync(document, peer, cancellationToken).ConfigureAwait(false);
             else
                 failure = new SyncException(SyncFailure.AlreadySyncing, "This document is being synced with this peer already.");
@@ -73,7 +75,7 @@ internal sealed class SyncRunner : IDisposable
             await using QuicStream stream = await connection.AcceptBidirectionalStreamAsync(cancellationToken).AsTask()
                 .WaitAsync(SyncLimits.SilenceMax, _engine.Options.TimeProvider, cancellationToken).ConfigureAwait(false);
             using var channel = new SyncChannel(stream, stream.CompleteWrites, _engine.Options.TimeProvider, cancellationToken);
-            var session = new SyncSession(channel, _engine.Options.TimeProvider);
+            var session = new SyncSession(channel, _engine.Options.TimeProvider, document => _engine.Options.Authorize(connection.RemoteId, document));
             SyncMessage.Init init = await session.ReadInitAsync().ConfigureAwait(false);
             Interlocked.Decrement(ref _undecided);
             undecided = false;
@@ -104,7 +106,7 @@ internal sealed class SyncRunner : IDisposable
             await using QuicStream stream = await connection.OpenBidirectionalStreamAsync(cancellationToken).ConfigureAwait(false);
             using var channel = new SyncChannel(stream, stream.CompleteWrites, _engine.Options.TimeProvider, cancellationToken);
             var replica = new PeerReplica(_engine, document, peer);
-            return await new SyncSession(channel, _engine.Options.TimeProvider)
+            return await new SyncSession(channel, _engine.Options.TimeProvider, known => _engine.Options.Authorize(peer.Id, known))
                 .DialAsync(document, replica, _engine.Options.Reconciliation).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is IrohConnectException or QuicConnectionException or QuicStreamException)

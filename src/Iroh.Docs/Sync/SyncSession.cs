@@ -5,7 +5,8 @@ namespace Iroh.Docs.Sync;
 /// <summary>One sync of one document over a channel, from the first message to the end of both sides. Each method is called once.</summary>
 /// <param name="channel">The stream.</param>
 /// <param name="time">The clock that entries must not be far ahead of.</param>
-internal sealed class SyncSession(SyncChannel channel, TimeProvider time)
+/// <param name="mayHear">Whether the peer may hear of a document; asked for each message to it, so that a sync under way ends with the permission.</param>
+internal sealed class SyncSession(SyncChannel channel, TimeProvider time, Func<NamespaceId, bool> mayHear)
 {
     /// <summary>Leads a sync as the one that dialled.</summary>
     /// <exception cref="SyncException">It did not come to its end; what was stored until then stays.</exception>
@@ -13,7 +14,7 @@ internal sealed class SyncSession(SyncChannel channel, TimeProvider time)
     {
         var reconciliation = new SetReconciliation(document, replica, options);
         await channel.WriteAsync(new SyncMessage.Init(document, reconciliation.Begin())).ConfigureAwait(false);
-        await ExchangeAsync(reconciliation, isDialler: true).ConfigureAwait(false);
+        await ExchangeAsync(document, reconciliation, isDialler: true).ConfigureAwait(false);
         return reconciliation.Outcome;
     }
 
@@ -40,14 +41,14 @@ internal sealed class SyncSession(SyncChannel channel, TimeProvider time)
     internal async Task<ReconciliationOutcome> AnswerAsync(SyncMessage.Init init, IReconciledReplica replica, ReconciliationOptions options)
     {
         var reconciliation = new SetReconciliation(init.Document, replica, options);
-        if (await AnswerAsync(reconciliation, init.Message).ConfigureAwait(false))
-            await ExchangeAsync(reconciliation, isDialler: false).ConfigureAwait(false);
+        if (await AnswerAsync(init.Document, reconciliation, init.Message).ConfigureAwait(false))
+            await ExchangeAsync(init.Document, reconciliation, isDialler: false).ConfigureAwait(false);
         else
             await channel.FinishAsync().ConfigureAwait(false);
         return reconciliation.Outcome;
     }
 
-    private async Task ExchangeAsync(SetReconciliation reconciliation, bool isDialler)
+    private async Task ExchangeAsync(NamespaceId document, SetReconciliation reconciliation, bool isDialler)
     {
         for (int round = 0; await channel.ReadAsync().ConfigureAwait(false) is { } message; round++)
         {
@@ -58,7 +59,7 @@ internal sealed class SyncSession(SyncChannel channel, TimeProvider time)
                 case SyncMessage.Abort abort when isDialler:
                     throw Refused(abort.Reason);
                 case SyncMessage.Round next:
-                    if (await AnswerAsync(reconciliation, next.Message).ConfigureAwait(false))
+                    if (await AnswerAsync(document, reconciliation, next.Message).ConfigureAwait(false))
                         continue;
                     break;
                 default:
@@ -71,16 +72,22 @@ internal sealed class SyncSession(SyncChannel channel, TimeProvider time)
         await channel.FinishAsync().ConfigureAwait(false);
     }
 
-    private async Task<bool> AnswerAsync(SetReconciliation reconciliation, ReconciliationMessage message)
+    private async Task<bool> AnswerAsync(NamespaceId document, SetReconciliation reconciliation, ReconciliationMessage message)
     {
         ReconciliationStep step = reconciliation.Process(message, EntryTimestamp.From(time.GetUtcNow()));
         if (step.Fault is not null)
             throw Broken($"it {step.Fault}");
         if (step.Reply is null)
             return false;
+        // After the reply is made: an entry that was written since the permission ended is not in a reply that goes out.
+        if (!mayHear(document))
+            throw NotAllowed();
         await channel.WriteAsync(new SyncMessage.Round(step.Reply)).ConfigureAwait(false);
         return true;
     }
+
+    /// <summary>What a sync ends with when the peer may not hear of the document.</summary>
+    internal static SyncException NotAllowed() => new(SyncFailure.NotAllowed, "This peer may not sync this document with us.");
 
     private static SyncException Broken(string what) => new(SyncFailure.ProtocolBroken, $"The peer does not keep to the protocol: {what}.");
 

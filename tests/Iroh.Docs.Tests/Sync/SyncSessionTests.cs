@@ -17,12 +17,13 @@ public sealed class SyncSessionTests : IDisposable
     private readonly MemoryDuplex _far;
     private readonly SyncChannel _channel;
     private readonly SyncSession _session;
+    private bool _mayHear = true;
 
     public SyncSessionTests()
     {
         (MemoryDuplex near, _far) = MemoryDuplex.CreatePair();
         _channel = new SyncChannel(near, () => near.FinishAsync().AsTask().GetAwaiter().GetResult(), _time, CancellationToken.None);
-        _session = new SyncSession(_channel, _time);
+        _session = new SyncSession(_channel, _time, _ => _mayHear);
     }
 
     private static ReconciliationMessage Nothing { get; } =
@@ -87,6 +88,17 @@ public sealed class SyncSessionTests : IDisposable
         Task<ReconciliationOutcome> dial = DialAsync();
         await WriteFrameAsync(new SyncMessage.Abort(reason).Encode());
         Assert.Equal(failure, (await Assert.ThrowsAsync<SyncException>(() => dial.WaitAsync(s_patience, Cancel))).Failure);
+    }
+
+    [Fact]
+    public async Task A_sync_under_way_ends_with_the_permission()
+    {
+        Task<ReconciliationOutcome> dial = DialAsync();
+        await ReadFrameAsync();
+        _mayHear = false;
+        // An answer with all entries would follow.
+        await WriteFrameAsync(new SyncMessage.Round(Nothing).Encode());
+        Assert.Equal(SyncFailure.NotAllowed, (await Assert.ThrowsAsync<SyncException>(() => dial.WaitAsync(s_patience, Cancel))).Failure);
     }
 
     [Fact]

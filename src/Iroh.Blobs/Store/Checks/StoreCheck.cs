@@ -178,6 +178,7 @@ internal sealed class StoreCheck(BlobStore store, bool repair, IProgress<CheckPr
         isOutboardWrong = known < BaoTree.GroupCount(size);
         return good;
     }
+
     // What the disk cannot read is as wrong as what it reads wrongly.
     private static bool TryRead(IBlobFile file, long offset, Span<byte> content)
     {
