@@ -28,7 +28,8 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
     /// later than its first dial. Shorter than <see cref="HelloTimeout"/>, so that a refused peer hears why.</summary>
     public static readonly TimeSpan MembershipWait = TimeSpan.FromSeconds(2);
 
-    // A member that leaves asks for it over the link, which therefore stays open for the answer. Its further calls are refused.
+    // A member that leaves asks for it over the link, which therefore stays open for the answer; its further calls are refused. Calls that are under
+    // way on a connection beside which another one is kept get their answers, too.
     private static readonly TimeSpan s_farewell = TimeSpan.FromSeconds(1);
 
     private readonly PeerConnectorOptions _options;
@@ -283,7 +284,7 @@ public sealed partial class IrohPeerConnector : IProtocolHandler, IAsyncDisposab
 
     private async Task CloseAsync(IrohConnection connection, LinkAction.Close close)
     {
-        if (close.Code == LinkCloseCode.NotMember)
+        if (close.Code is LinkCloseCode.NotMember or LinkCloseCode.Superseded)
             await Task.Delay(s_farewell, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await connection.CloseAsync(close.Code, close.Reason).ConfigureAwait(false);
     }
