@@ -171,7 +171,7 @@ public sealed class DocsProtocolTests
         Assert.Null(same.Get(author, "k"u8));
         document.SetHash(author, "k"u8, BlobHash.Of("3"u8), 1);
         var refusal = Assert.Throws<NewerEntryException>(() => same.Delete(author, ""u8));
-        Assert.Contains("Set this machine's clock", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("Set the clocks of this machine and of whoever wrote it", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -32,12 +32,23 @@ public class RealLiveTests
         await peer.CallAsync("docSync", new { document, nodeId = endpoint.Id.ToString(), addresses }, patience.Token);
         await gossip.UntilAsync<NeighborUp>(patience.Token);
 
-        await peer.CallAsync("docSet", new { document, author, key = "01", data = "0203" }, patience.Token);
-        MessageReceived received = await gossip.UntilAsync<MessageReceived>(patience.Token);
+        // Theirs tells nobody of what it writes before it has heard, in its turn, that we are its neighbor.
+        Task<MessageReceived> hearing = gossip.UntilAsync<MessageReceived>(patience.Token);
+        var written = new List<BlobHash>();
+        while (!hearing.IsCompleted)
+        {
+            byte[] data = [2, (byte)written.Count];
+            written.Add(BlobHash.Of(data));
+            await peer.CallAsync("docSet", new { document, author, key = "01", data = Convert.ToHexStringLower(data) }, patience.Token);
+            await Task.WhenAny(hearing, Task.Delay(500, patience.Token));
+        }
+
+        MessageReceived received = await hearing;
         Assert.True(LiveOp.TryRead(received.Content.Span, out LiveOp? op));
         SignedEntry theirs = Assert.IsType<LiveOp.Put>(op).Entry;
         Assert.True(theirs.Verify());
-        Assert.Equal((author, BlobHash.Of([2, 3])), (theirs.Key.Author.ToString(), theirs.ContentHash));
+        Assert.Equal(author, theirs.Key.Author.ToString());
+        Assert.Contains(theirs.ContentHash, written);
 
         var ours = Author.Generate(OperatingSystemRandomSource.Instance);
         var record = new EntryRecord(3, BlobHash.Of("abc"u8), EntryTimestamp.From(DateTimeOffset.UtcNow));
