@@ -63,6 +63,9 @@ internal sealed class MissingMessages(TimeSpan firstDelay, TimeSpan repeatDelay)
                 missing.Next--;
             if (missing.Advertisers.Count == 0)
                 Remove(id);
+            else if (missing.Next == missing.Advertisers.Count)
+                // It was the one whose turn was next, and the last.
+                (missing.Next, missing.Passes) = (0, missing.Passes + 1);
         }
     }
 
