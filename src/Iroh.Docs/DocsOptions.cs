@@ -1,4 +1,5 @@
 using Iroh.Base;
+using Iroh.Docs.Live;
 using Iroh.Docs.Reconciliation;
 
 namespace Iroh.Docs;
@@ -20,4 +21,7 @@ public sealed class DocsOptions
 
     /// <summary>The clock: timestamps of new entries, limits of waiting. Default: the system's.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Timers of live updates.</summary>
+    internal LiveConfiguration Live { get; init; } = new();
 }

@@ -58,11 +58,6 @@ internal sealed class GossipSwarm(ulong seed, TimeSpan patience) : IAsyncDisposa
         () => Reached().Count == _live.Count,
         () => $"messages from {_live[0].Id.ToShortString()} get to {Reached().Count} of {_live.Count} only; neighbors: {DescribeNeighbors()}");
 
-    /// <summary>Waits until nobody has a neighbor that is gone.</summary>
-    public Task UntilTheDeadAreForgottenAsync() => UntilAsync(
-        () => _live.TrueForAll(node => node.Topic.Neighbors.All(IsLive)),
-        () => $"some still have neighbors that are gone: {DescribeNeighbors()}");
-
     /// <summary>Waits until no neighbor of one half is in the other.</summary>
     public Task UntilApartAsync(IReadOnlyList<GossipNode> left, IReadOnlyList<GossipNode> right) => UntilAsync(
         () => !left.Any(node => right.Any(other => node.Topic.Neighbors.Contains(other.Id) || other.Topic.Neighbors.Contains(node.Id))),

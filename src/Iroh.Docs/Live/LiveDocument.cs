@@ -38,7 +38,7 @@ internal sealed class LiveDocument : IAsyncDisposable
     {
         (_document, _gossip, _engine, _dial) = (document, gossip, engine, dial);
         _start = Time.GetTimestamp();
-        _state = new LiveState(TimeSpan.Zero, new LiveConfiguration(), random);
+        _state = new LiveState(TimeSpan.Zero, engine.Options.Live, random);
         _timer = Time.CreateTimer(_ => Decide(state => state.OnTimeout(Now)), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _topic = gossip.Join(TopicId.FromBytes(document.Span), peers, peer => engine.Options.Authorize(peer, document));
         _work = Task.WhenAll(Task.Run(ReceiveAsync), Task.Run(SendAsync));

@@ -107,7 +107,7 @@ public class LiveSyncTests
         await first.WriteAsync("unwanted", "left where it is");
         await first.WriteAsync("wanted", "fetched");
         await second.UntilReadAsync("wanted", "fetched");
-        await second.UntilAsync(() => second.Find("unwanted") is not null, "entry without content");
+        await second.UntilAsync(() => second.Find("unwanted") is not null, () => "entry without content");
         Assert.NotEqual(Blobs.Store.BlobPresence.Complete, second.Blobs.GetStatus(second.Find("unwanted")!.ContentHash).Presence);
     }
 }

@@ -8,7 +8,6 @@ internal sealed class LoopbackCuts
     private readonly Lock _lock = new();
     private readonly List<CuttableSocket> _sockets = [];
     private readonly HashSet<string> _apart = [];
-    private int _lossPercent;
 
     /// <summary>Adds a socket.</summary>
     /// <param name="port">Its port.</param>
@@ -60,23 +59,13 @@ internal sealed class LoopbackCuts
     /// <summary>All reach each other again.</summary>
     public void Heal() => Cut([]);
 
-    /// <summary>So many datagrams of a hundred are lost from now on.</summary>
-    public void Lose(int percent)
-    {
-        lock (_lock)
-        {
-            _lossPercent = percent;
-            Apply();
-        }
-    }
-
     private void Apply()
     {
         // One that is closing may be gone by now.
         foreach (CuttableSocket socket in _sockets.Where(socket => !socket.IsClosing))
         {
             int[] dropped = [.. _sockets.Where(other => other != socket && IsCut(socket, other)).Select(other => other.Port).Where(port => port != socket.Port)];
-            DatagramFilter.Set(socket.Descriptor, dropped, _lossPercent);
+            DatagramFilter.Set(socket.Descriptor, dropped, lossPercent: 0);
         }
     }
 
