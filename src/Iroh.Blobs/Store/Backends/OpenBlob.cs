@@ -13,8 +13,8 @@ internal sealed class OpenBlob(IBlobFile data, IBlobFile? outboard)
     public IBlobFile? Outboard { get; } = outboard;
 
     /// <summary>
-    /// Held by whoever writes. The kernel lets one at a time write to a file, too, but has the others spin on a processor meanwhile: with two
-    /// processors and two requests that cost a tenth of a download.
+    /// Held by whoever writes. The kernel lets one at a time write to a file, too, but has the others spin on a processor meanwhile, which the
+    /// rest of a download then lacks.
     /// </summary>
     public SemaphoreSlim WriteTurn { get; } = new(1, 1);
 
