@@ -105,6 +105,16 @@ public sealed partial class QuicConnection
         return true;
     });
 
+    /// <summary>Whether both ends take part in NAT traversal. See <see cref="Connection.IsNatTraversalNegotiated"/>.</summary>
+    public bool IsNatTraversalNegotiated
+    {
+        get
+        {
+            lock (_driver.Lock)
+                return _driver.Core.IsNatTraversalNegotiated;
+        }
+    }
+
     /// <summary>
     /// At the end that dialled, the addresses at which the peer says it may be reached. Its claims, which only an answer proves.
     /// </summary>

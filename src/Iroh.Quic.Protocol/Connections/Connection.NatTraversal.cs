@@ -15,6 +15,9 @@ public sealed partial class Connection
     /// </summary>
     public IReadOnlyCollection<NetworkAddress> PeerCandidates => _punching.PeerCandidates;
 
+    /// <summary>Whether both ends take part in NAT traversal: known once the handshake is complete.</summary>
+    public bool IsNatTraversalNegotiated => _punching.IsActive;
+
     /// <summary>
     /// Where this end may be reached, from now on: its interfaces' addresses, its public address, a port that was mapped. A server tells its
     /// client as many, from the first, as that holds; a client names them when it starts a round. What nobody could send to is left out.
@@ -27,11 +30,11 @@ public sealed partial class Connection
     }
 
     /// <summary>
-    /// A client starts a round of hole punching: both ends send probes to each other's candidates for some seconds. Where one is answered, a
-    /// path is opened as a backup (<see cref="ConnectionEventKind.HolePunched"/>, then <see cref="ConnectionEventKind.PathOpened"/>). The
-    /// round before ends.
+    /// A client starts a round of hole punching: both ends send probes to each other's candidates for some seconds, also to those that the
+    /// server names in the meantime. Where one is answered (<see cref="ConnectionEventKind.HolePunched"/>) or comes from, a path is opened as a
+    /// backup (<see cref="ConnectionEventKind.PathOpened"/>). The round before ends.
     /// </summary>
-    /// <returns>False at a server, before the handshake is confirmed, if the peer takes no part, or without local candidates.</returns>
+    /// <returns>False at a server, before the handshake is complete, if the peer takes no part, or without local candidates.</returns>
     public bool StartHolePunching(Instant now)
     {
         bool isStarted = _state.IsOpen && _punching.Start(now);
@@ -70,8 +73,11 @@ public sealed partial class Connection
         (_holesTried, _suppliesTried) = (_punching.Holes, _opening.Supplies);
         while (_punching.TryPeekOpened(out FourTuple address))
         {
-            if (_opening.TryOpen(now, address, PathStatus.Backup, out _) is PathOpenResult.NoPathId or PathOpenResult.NoConnectionId)
+            PathOpenResult result = _opening.TryOpen(now, address, PathStatus.Backup, out _);
+            if (result is PathOpenResult.NoPathId or PathOpenResult.NoConnectionId)
                 return;
+            if (result == PathOpenResult.AlreadyOpen)
+                _opening.OnAnswered(now, address);
             _punching.RemoveOpened();
         }
     }

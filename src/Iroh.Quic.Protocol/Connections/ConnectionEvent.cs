@@ -50,7 +50,8 @@ public enum ConnectionEventKind
     /// <summary>The server has named or taken back an address at which it may be reached; <c>PeerCandidates</c> has them all.</summary>
     PeerCandidatesChanged,
 
-    /// <summary>The peer answered from <see cref="ConnectionEvent.Address"/>, where no path led. The client opens one by itself.</summary>
+    /// <summary>The peer answered from <see cref="ConnectionEvent.Address"/>, where no path led. The client opens one by itself, or has opened
+    /// one because a probe came from there.</summary>
     HolePunched,
 
     /// <summary><see cref="ConnectionEvent.PathId"/> to <see cref="ConnectionEvent.Address"/> was validated and can be used.</summary>

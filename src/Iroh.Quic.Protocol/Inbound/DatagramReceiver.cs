@@ -144,7 +144,7 @@ internal sealed class DatagramReceiver
         bool isNew = path is null;
         if (isNew && (_side == Side.Client || level != EncryptionLevel.Application || !_state.IsOpen || entry.IsAbandoned))
             return Drop(now, PacketDropReason.UnknownConnectionId, packet.Length);
-        path ??= _opening.Prepare(entry, address);
+        path ??= _opening.Prepare(now, entry, address);
         if (_spaces.Find(level, path) is not { } space)
             return Drop(now, PacketDropReason.NoKeys, packet.Length);
         if (!_peerAddress.Admits(path, address, _state.IsConfirmed, _punching.IsActive))

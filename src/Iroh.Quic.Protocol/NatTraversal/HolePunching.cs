@@ -10,10 +10,11 @@ namespace Iroh.Quic.Protocol.NatTraversal;
 /// <summary>
 /// iroh's NAT traversal at one end of a connection: the ends tell each other candidate addresses over a path that works, and in rounds that
 /// the client starts both send probes to the other's candidates. A probe is a packet with a PATH_CHALLENGE and nothing else, sent beside the
-/// paths; where the client gets an answer from, it opens a path.
+/// paths; where the client gets an answer or a probe from, it opens a path.
 /// <code>
 /// server:  SetLocalCandidates -> ADD_ADDRESS, REMOVE_ADDRESS      REACH_OUT of a new round -> probes      answer -> HolePunched
 /// client:  ADD_ADDRESS, REMOVE_ADDRESS -> PeerCandidates          Start -> REACH_OUT and probes           answer -> HolePunched, a path to open
+///                                                                                                         probe  -> a path to open
 /// </code>
 /// The peer is authenticated, but its addresses are claims: <see cref="ProbeBudget"/> bounds what they make this end send.
 /// </summary>
@@ -34,6 +35,12 @@ internal sealed class HolePunching
     /// </summary>
     private const int TargetsPerAddress = 2;
 
+    /// <summary>
+    /// So long an answered probe shows that the peer receives where it went: an opening client needs a round trip and a retry or two, and
+    /// no host moves so quickly that somebody else had its address by then.
+    /// </summary>
+    private static readonly TimeSpan AnswerLifetime = TimeSpan.FromSeconds(3);
+
     private readonly Side _side;
     private readonly int _addressesMax;
     private readonly ConnectionEvents _events;
@@ -44,11 +51,11 @@ internal sealed class HolePunching
     private readonly ReachOuts _reachOuts = new();
     private readonly PeerCandidateSet _peerCandidates;
     private readonly List<FourTuple> _opened = [];
-    private readonly Queue<(NetworkAddress Remote, TimeSpan RoundTripTime)> _measured = new();
+    private readonly Queue<(NetworkAddress Remote, TimeSpan RoundTripTime, Instant At)> _measured = new();
     private NetworkAddress[] _local = [];
     private int _peerAddressesMax;
     private ulong _serverRound;
-    private bool _hasBegun;
+    private bool _hasBegun, _hasRound;
 
     /// <summary>Creates the room; nothing happens before <see cref="Negotiate"/> and <see cref="Begin"/>.</summary>
     /// <param name="side">Which end this is.</param>
@@ -76,7 +83,7 @@ internal sealed class HolePunching
     public Instant NextTimeout => Instant.Min(_round.NextTimeout, _search.NextTimeout);
 
     /// <summary>Whether there are frames to send.</summary>
-    public bool HasFrames => IsActive && _hasBegun && (_announcements.HasFrames || _reachOuts.HasFrames || _search.HasFrames);
+    public bool HasFrames => IsActive && (_announcements.HasFrames || _reachOuts.HasFrames || _search.HasFrames);
 
     /// <summary>
     /// The handshake is complete, and there is multipath: without it there could be no other path than the first. Takes effect if both ends
@@ -93,7 +100,8 @@ internal sealed class HolePunching
             _announcements.SetLimit(peerAddressesMax);
     }
 
-    /// <summary>The handshake is confirmed: from now on this end sends frames and probes.</summary>
+    /// <summary>The handshake is confirmed: from now on this end sends probes (RFC 9000 §9: no migration before). Frames it sends once the
+    /// handshake is complete, so that a client's request to probe leaves with the last of it.</summary>
     public void Begin() => _hasBegun = true;
 
     /// <summary>
@@ -115,14 +123,15 @@ internal sealed class HolePunching
     }
 
     /// <summary>
-    /// A client starts a round: probes go to all candidates of the server, and the server is asked to do the same. What is left of the
-    /// round before is thrown away.
+    /// A client starts a round: probes go to all candidates of the server, also to those that it names later in the round, and the server
+    /// is asked to do the same. What is left of the round before is thrown away.
     /// </summary>
     /// <returns>False for a server, if NAT traversal was not negotiated, or without a candidate of this end's.</returns>
     public bool Start(Instant now)
     {
-        if (!IsActive || !_hasBegun || _side != Side.Client || _local.Length == 0)
+        if (!IsActive || _side != Side.Client || _local.Length == 0)
             return false;
+        _hasRound = true;
         _round.Begin();
         _opened.Clear();
         _reachOuts.Begin(_local.AsSpan(0, Math.Min(_local.Length, _peerAddressesMax)));
@@ -140,7 +149,7 @@ internal sealed class HolePunching
             return NotNegotiated(frame.Address.IsIPv4 ? FrameType.AddAddressIPv4 : FrameType.AddAddressIPv6);
         if (!_peerCandidates.Add(frame))
             return null;
-        if (_round.NextTimeout != Instant.Never)
+        if (_round.NextTimeout != Instant.Never || (_hasRound && _round.TargetCount == 0))
             Try(now, frame.Address);
         _events.Add(ConnectionEventKind.PeerCandidatesChanged);
         return null;
@@ -238,7 +247,8 @@ internal sealed class HolePunching
 
     /// <summary>
     /// An answer with a challenge left; see <see cref="WantsChallengeInAnswer"/>. It is the first probe of several: the server, which has its
-    /// answer, sends no more of its own, and what it answers to this one may be lost.
+    /// answer, sends no more of its own, and what it answers to this one may be lost. A path is opened there without waiting for that: where
+    /// a probe came from, an answer arrives almost always, and the path is validated anyway.
     /// </summary>
     public void OnChallengeInAnswerSent(FourTuple address, SentProbe probe)
     {
@@ -246,6 +256,8 @@ internal sealed class HolePunching
             return;
         Try(probe.At, address.Remote);
         _round.OnSent(address.Remote, probe);
+        if (_round.Contains(address.Remote))
+            Open(address);
     }
 
     /// <summary>A PATH_RESPONSE arrived that no path has asked for. True if it answers a probe, from where that went.</summary>
@@ -256,14 +268,10 @@ internal sealed class HolePunching
             return false;
         if (_measured.Count == OpenedMax)
             _measured.Dequeue();
-        _measured.Enqueue((address.Remote, now - sentAt));
+        _measured.Enqueue((address.Remote, now - sentAt, now));
         _events.Add(new ConnectionEvent(ConnectionEventKind.HolePunched, Address: address.Remote));
-        if (_side == Side.Server || _opened.Contains(address))
-            return true;
-        if (_opened.Count == OpenedMax)
-            _opened.RemoveAt(0);
-        _opened.Add(address);
-        Holes++;
+        if (_side == Side.Client)
+            Open(address);
         return true;
     }
 
@@ -274,9 +282,24 @@ internal sealed class HolePunching
     public TimeSpan? RoundTripTimeTo(NetworkAddress remote)
     {
         TimeSpan? latest = null;
-        foreach ((NetworkAddress address, TimeSpan time) in _measured)
+        foreach ((NetworkAddress address, TimeSpan time, _) in _measured)
             latest = address == remote ? time : latest;
         return latest;
+    }
+
+    /// <summary>
+    /// Whether the peer has answered a probe to this address a moment ago: it receives there (RFC 9000 §8.2), so a path that its client opens
+    /// from there need not be validated once more.
+    /// </summary>
+    public bool HasAnsweredLately(Instant now, NetworkAddress remote)
+    {
+        foreach ((NetworkAddress address, _, Instant at) in _measured)
+        {
+            if (address == remote && now - at < AnswerLifetime)
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>At a client: the addresses of the oldest hole for which a path has to be opened.</summary>
@@ -330,6 +353,16 @@ internal sealed class HolePunching
                 _announcements.OnLost(frame);
                 break;
         }
+    }
+
+    private void Open(FourTuple address)
+    {
+        if (_opened.Contains(address))
+            return;
+        if (_opened.Count == OpenedMax)
+            _opened.RemoveAt(0);
+        _opened.Add(address);
+        Holes++;
     }
 
     private void Try(Instant now, NetworkAddress address)

@@ -40,13 +40,12 @@ internal sealed class NetworkPathFactory
     /// <param name="entry">Its ids.</param>
     /// <param name="address">Its addresses.</param>
     /// <param name="random">For its packet numbers.</param>
-    /// <param name="same">A validated path with the same addresses, from which the new one is known to work as well.</param>
-    /// <param name="probedRtt">How long the probe took by which the way was found, if it was.</param>
-    public Path CreatePath(Side side, PathEntry entry, FourTuple address, RandomSource random, Path? same, TimeSpan? probedRtt)
+    /// <param name="isValidated">Whether the peer is known to receive there: another path has these addresses, or a probe was answered.</param>
+    /// <param name="knownRtt">What that path measured, or the probe; null if neither is known.</param>
+    public Path CreatePath(Side side, PathEntry entry, FourTuple address, RandomSource random, bool isValidated, TimeSpan? knownRtt)
     {
-        bool isValidated = same is not null;
         var amplification = new AmplificationLimit(isValidated || side == Side.Client, Path.MigratedDatagramMin);
-        PathRecovery recovery = CreateRecovery(0, same?.Current.Recovery.Rtt.Smoothed ?? probedRtt ?? _configuration.InitialRtt, amplification);
+        PathRecovery recovery = CreateRecovery(0, knownRtt ?? _configuration.InitialRtt, amplification);
         var space = new PacketNumberSpace(EncryptionLevel.Application, random);
         var loss = new LossDetector(side, space) { PeerMaxAckDelay = PeerMaxAckDelay };
         var path = new Path(entry.Id, new NetworkPath(address, recovery, isValidated), space, loss, entry.LocalIds, entry.RemoteIds);

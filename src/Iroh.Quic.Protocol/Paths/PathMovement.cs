@@ -58,6 +58,13 @@ internal sealed class PathMovement
             Prolong(now, path);
     }
 
+    /// <summary>Repeats the challenge at this time if it was sent, is not answered by then, and would be repeated later.</summary>
+    public static void Hasten(Path path, Instant at)
+    {
+        if (path.Timers[PathTimer.Challenge] != Instant.Never)
+            path.Timers[PathTimer.Challenge] = Instant.Min(path.Timers[PathTimer.Challenge], at);
+    }
+
     /// <summary>Gives the validation of a path more time.</summary>
     public static void Prolong(Instant now, Path path)
     {

@@ -14,6 +14,9 @@ namespace Iroh.Quic.Protocol.Paths;
 /// </summary>
 internal sealed class PathOpening
 {
+    // The answer to a probe and that to the path's own challenge, which left soon after it, come about together.
+    private static readonly TimeSpan s_answerTolerance = TimeSpan.FromMilliseconds(20);
+
     private readonly Side _side;
     private readonly RandomSource _random;
     private readonly TraceSink? _trace;
@@ -92,16 +95,26 @@ internal sealed class PathOpening
 
     /// <summary>
     /// A path for a path id that has none, to open its first packet with; it is not one of the connection's yet. A server need not validate an
-    /// address that another path has; a client asks for such a path only when it doubts the other one.
+    /// address that another path has, or that has answered a probe; a client asks for such a path only when it doubts the other one.
     /// </summary>
-    public Path Prepare(PathEntry entry, FourTuple address) =>
-        _factory.CreatePath(
+    public Path Prepare(Instant now, PathEntry entry, FourTuple address)
+    {
+        Path? same = _side == Side.Server ? FindValidated(address) : null;
+        return _factory.CreatePath(
             _side,
             entry,
             address,
             _random,
-            _side == Side.Server ? FindValidated(address) : null,
-            _punching.RoundTripTimeTo(address.Remote));
+            isValidated: same is not null || (_side == Side.Server && _punching.HasAnsweredLately(now, address.Remote)),
+            same?.Current.Recovery.Rtt.Smoothed ?? _punching.RoundTripTimeTo(address.Remote));
+    }
+
+    /// <summary>A probe was answered from where a path is open but not validated yet: its own challenge, or the answer to it, was lost.</summary>
+    public void OnAnswered(Instant now, FourTuple address)
+    {
+        if (FindOpen(address) is { IsOpened: false } path)
+            PathMovement.Hasten(path, now + s_answerTolerance);
+    }
 
     /// <summary>The path was validated for the first time.</summary>
     public void OnValidated(Instant now, Path path)
@@ -141,7 +154,7 @@ internal sealed class PathOpening
         }
     }
 
-    private Path Begin(Instant now, PathEntry entry, FourTuple address) => Begin(now, entry, Prepare(entry, address));
+    private Path Begin(Instant now, PathEntry entry, FourTuple address) => Begin(now, entry, Prepare(now, entry, address));
 
     private Path Begin(Instant now, PathEntry entry, Path path)
     {

@@ -84,7 +84,7 @@ internal sealed class ConnectionPaths
 
     private static PathNews NewsOf(ConnectionEventKind kind) => kind switch
     {
-        ConnectionEventKind.PeerCandidatesChanged => PathNews.CandidatesChanged,
+        ConnectionEventKind.PeerCandidatesChanged => PathNews.PeerCandidatesChanged,
         ConnectionEventKind.PathClosed => PathNews.PathLost,
         ConnectionEventKind.PathsAvailable => PathNews.PathsAvailable,
         _ => PathNews.None,
@@ -167,7 +167,8 @@ internal sealed class ConnectionPaths
         {
             Paths = views,
             Relays = isMultipath ? RelaysOfPeer(isLost) : [],
-            CanPunch = isMultipath && Volatile.Read(ref _candidates).Length > 0 && _quic.PeerCandidates.Count > 0,
+            CanPunch = isMultipath && Volatile.Read(ref _candidates).Length > 0 && _quic.IsNatTraversalNegotiated,
+            HasPeerCandidates = _quic.PeerCandidates.Count > 0,
             News = news,
         });
         if (isMultipath)

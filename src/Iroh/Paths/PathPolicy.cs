@@ -9,7 +9,7 @@ internal enum PathNews
     /// <summary>Nothing but time.</summary>
     None = 0,
 
-    /// <summary>The peer's or this end's candidates for hole punching are others than before.</summary>
+    /// <summary>This end's candidates for hole punching are others than before.</summary>
     CandidatesChanged = 1,
 
     /// <summary>A path was closed.</summary>
@@ -20,6 +20,9 @@ internal enum PathNews
 
     /// <summary>The machine's network has changed.</summary>
     NetworkChanged = 8,
+
+    /// <summary>The peer's candidates for hole punching are others than before.</summary>
+    PeerCandidatesChanged = 16,
 }
 
 /// <summary>What a connection is like when <see cref="PathPolicy"/> looks at it.</summary>
@@ -31,8 +34,11 @@ internal readonly ref struct PathSituation
     /// <summary>Virtual addresses at which relays reach the peer, best first; empty if none is known.</summary>
     public required ReadOnlySpan<NetworkAddress> Relays { get; init; }
 
-    /// <summary>Whether both ends have candidates for hole punching.</summary>
+    /// <summary>Whether both ends take part in hole punching and this one has candidates for it.</summary>
     public required bool CanPunch { get; init; }
+
+    /// <summary>Whether the peer is known to have candidates. The first round need not wait for them: it tells the peer this end's.</summary>
+    public required bool HasPeerCandidates { get; init; }
 
     /// <summary>What happened.</summary>
     public required PathNews News { get; init; }
@@ -124,7 +130,9 @@ internal sealed class PathPolicy
         _hadDirect = direct is not null;
         if (lostDirect || (situation.News & (PathNews.CandidatesChanged | PathNews.NetworkChanged)) != 0)
             _punching.OnReason();
-        if (!situation.CanPunch)
+        if ((situation.News & PathNews.PeerCandidatesChanged) != 0)
+            _punching.OnPeerCandidates(now);
+        if (!situation.CanPunch || (!situation.HasPeerCandidates && _punching.HasBegun))
             return;
         Instant due = _punching.Due(now, direct);
         if (due <= now)

@@ -29,7 +29,7 @@ internal sealed class PunchSchedule
     /// <summary>A direct path this quick is not worth looking for a better one. As iroh.</summary>
     public static readonly TimeSpan GoodEnough = TimeSpan.FromMilliseconds(10);
 
-    private bool _hasReason;
+    private bool _hasReason, _hasDoubt;
     private Instant _lastRound = Instant.Never;
     private TimeSpan _repeatAfter = RepeatFirst;
 
@@ -40,6 +40,21 @@ internal sealed class PunchSchedule
         _repeatAfter = RepeatFirst;
     }
 
+    /// <summary>Whether there was a round.</summary>
+    public bool HasBegun => _lastRound != Instant.Never;
+
+    /// <summary>
+    /// The peer has named other candidates. A round that has just begun probes those, too; another one is worth something only if it leads to
+    /// no direct path.
+    /// </summary>
+    public void OnPeerCandidates(Instant now)
+    {
+        if (HasBegun && now < _lastRound + RoundGap)
+            _hasDoubt = true;
+        else
+            OnReason();
+    }
+
     /// <summary>When a round is due, <see cref="Instant.Never"/> if none is.</summary>
     /// <param name="now">The present.</param>
     /// <param name="bestDirect">The round trip time of the best direct path that works, null if there is none.</param>
@@ -47,7 +62,7 @@ internal sealed class PunchSchedule
     {
         if (_lastRound == Instant.Never)
             return _hasReason ? now : Instant.Never;
-        if (_hasReason)
+        if (_hasReason || (_hasDoubt && bestDirect is null))
             return Instant.Max(now, _lastRound + RoundGap);
         if (bestDirect <= GoodEnough)
             return Instant.Never;
@@ -57,9 +72,9 @@ internal sealed class PunchSchedule
     /// <summary>A round has started.</summary>
     public void OnRound(Instant now)
     {
-        if (!_hasReason)
+        if (!_hasReason && !_hasDoubt)
             _repeatAfter = _repeatAfter * 2 < RepeatMax ? _repeatAfter * 2 : RepeatMax;
-        _hasReason = false;
+        _hasReason = _hasDoubt = false;
         _lastRound = now;
     }
 }

@@ -33,16 +33,43 @@ public class HolePunchingTests
     }
 
     [Fact]
-    public void A_client_takes_addresses_before_it_knows_the_handshake_to_be_confirmed_and_sends_nothing()
+    public void A_client_asks_for_probes_when_the_handshake_is_complete_and_sends_its_own_when_it_is_confirmed()
     {
         var search = new PortSearch(isWanted: false, new SeededRandomSource(1), _events);
         var client = new HolePunching(Side.Client, 32, TimeSpan.FromMilliseconds(333), search, _events);
-        client.Negotiate(32, isPeerSearching: false);
         client.SetLocalCandidates([A(1)]);
-        Assert.Null(client.OnAddAddress(Start, new(0, B(1))));
         Assert.False(client.Start(Start));
-        client.Begin();
+        client.Negotiate(32, isPeerSearching: false);
+        client.OnReceived(default, 1_000);
         Assert.True(client.Start(Start));
+        Assert.Equal(["ReachOutFrame 1 1"], Frames(client, out _));
+        Assert.Null(client.OnAddAddress(Start, new(0, B(1))));
+        Assert.Empty(Probe(client));
+        client.Begin();
+        Assert.Equal([B(1)], Probe(client));
+    }
+
+    [Fact]
+    public void A_client_opens_a_path_where_a_probe_came_from_without_waiting_for_the_answer_to_its_own()
+    {
+        HolePunching client = Create(Side.Client);
+        var address = new FourTuple(A(1), B(5));
+        client.OnChallengeInAnswerSent(address, new SentProbe(77, Start));
+        Assert.True(client.TryPeekOpened(out FourTuple opened));
+        Assert.Equal(address, opened);
+    }
+
+    [Fact]
+    public void An_answered_probe_shows_for_a_moment_that_the_peer_receives_there()
+    {
+        HolePunching server = Create(Side.Server);
+        server.OnReachOut(Start, new(1, B(1)));
+        Assert.Equal([B(1)], Probe(server));
+        Assert.False(server.HasAnsweredLately(Start, B(1)));
+        server.OnResponse(Start, new FourTuple(A(1), B(1)), _challenge);
+        Assert.True(server.HasAnsweredLately(Start + TimeSpan.FromSeconds(2), B(1)));
+        Assert.False(server.HasAnsweredLately(Start + TimeSpan.FromSeconds(2), B(2)));
+        Assert.False(server.HasAnsweredLately(Start + TimeSpan.FromSeconds(4), B(1)));
     }
 
     [Fact]

@@ -83,6 +83,30 @@ public class PathPolicyTests
     }
 
     [Fact]
+    public void The_first_round_does_not_wait_for_the_peers_candidates_and_later_ones_do()
+    {
+        var policy = new PathPolicy(isClient: true);
+        Assert.True(Look(policy, s_start, [Relayed(0, 30)], hasPeer: false).StartRound);
+        Assert.False(Look(policy, s_start + TimeSpan.FromSeconds(30), [Relayed(0, 30)], hasPeer: false).StartRound);
+        Assert.True(Look(policy, s_start + TimeSpan.FromSeconds(31), [Relayed(0, 30)], PathNews.PeerCandidatesChanged).StartRound);
+    }
+
+    [Fact]
+    public void The_peers_candidates_that_come_in_a_round_are_a_reason_for_another_only_if_it_fails()
+    {
+        foreach (bool succeeds in new[] { true, false })
+        {
+            var policy = new PathPolicy(isClient: true);
+            Assert.True(Look(policy, s_start, [Relayed(0, 30)], hasPeer: false).StartRound);
+            Instant named = s_start + TimeSpan.FromMilliseconds(40);
+            Assert.False(Look(policy, named, [Relayed(0, 30)], PathNews.PeerCandidatesChanged).StartRound);
+            PathView[] paths = succeeds ? [Relayed(0, 30), V4(1, 40)] : [Relayed(0, 30)];
+
+            Assert.Equal(!succeeds, Look(policy, s_start + PunchSchedule.RoundGap, paths).StartRound);
+        }
+    }
+
+    [Fact]
     public void A_relay_is_opened_as_a_backup_of_a_direct_path_and_tried_again_when_refused()
     {
         var policy = new PathPolicy(isClient: true);
@@ -118,6 +142,7 @@ public class PathPolicyTests
     }
 
     private static PathDecision Look(
-        PathPolicy policy, Instant now, PathView[] paths, PathNews news = PathNews.None, bool canPunch = true) =>
-        policy.Look(now, new PathSituation { Paths = paths, Relays = new[] { s_relay }, CanPunch = canPunch, News = news });
+        PathPolicy policy, Instant now, PathView[] paths, PathNews news = PathNews.None, bool canPunch = true, bool hasPeer = true) =>
+        policy.Look(
+            now, new PathSituation { Paths = paths, Relays = new[] { s_relay }, CanPunch = canPunch, HasPeerCandidates = hasPeer, News = news });
 }
