@@ -38,6 +38,13 @@ public sealed class ManualTimeProvider : TimeProvider
         }
     }
 
+    /// <summary>Whether some timer is set that fires so far from now.</summary>
+    public bool HasTimer(TimeSpan dueMin, TimeSpan dueMax)
+    {
+        lock (_lock)
+            return _timers.Exists(timer => timer.DueAt >= _now + dueMin && timer.DueAt <= _now + dueMax);
+    }
+
     /// <summary>Waits until some timer is set that fires so far from now: whoever waits for it has come to rest.</summary>
     /// <returns>How far from now it fires.</returns>
     /// <exception cref="TimeoutException">There is none within 30 s of real time.</exception>

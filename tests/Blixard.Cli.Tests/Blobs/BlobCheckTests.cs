@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Blobs;
 using Iroh.Blobs.Store;
 

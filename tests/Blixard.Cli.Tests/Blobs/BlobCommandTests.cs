@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Blixard.Cli.Blobs;
+using Blixard.Testing.Basics;
 using Iroh.Blobs;
 using Iroh.Blobs.Formats;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Cluster;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Blixard.Cli.Demo;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Cluster;
 

@@ -88,7 +88,7 @@ public sealed class VmCommandTests
         while (root is not null && !File.Exists(Path.Combine(root.FullName, "Blixard.slnx")))
             root = root.Parent;
         string guest = Path.Combine(root!.FullName, "artifacts", "guest");
-        await Patience.RunScriptAsync(Path.Combine(root.FullName, "build", "guest-image.sh"), guest);
+        await BuildScript.RunAsync(Path.Combine(root.FullName, "build", "guest-image.sh"), guest);
         return guest;
     }
 

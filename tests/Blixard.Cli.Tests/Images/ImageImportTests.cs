@@ -96,7 +96,7 @@ public sealed class ImageImportTests
         }
     }
 
-    private static Task RunScriptAsync(string name, string argument) => Patience.RunScriptAsync(Path.Combine(RepositoryRoot, "build", name), argument);
+    private static Task RunScriptAsync(string name, string argument) => BuildScript.RunAsync(Path.Combine(RepositoryRoot, "build", name), argument);
 
     private static string Text(JsonNode? node) => node!.GetValue<string>();
 }

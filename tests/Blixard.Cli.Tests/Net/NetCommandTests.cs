@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Iroh.Tests.Interop;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Net;
 

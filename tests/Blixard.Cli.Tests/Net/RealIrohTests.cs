@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Iroh.Tests.Interop;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Net;
 

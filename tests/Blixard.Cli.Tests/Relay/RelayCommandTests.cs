@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Relay;
 

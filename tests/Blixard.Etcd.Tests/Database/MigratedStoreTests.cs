@@ -7,6 +7,7 @@ using Blixard.Etcd.Membership;
 using Blixard.Etcd.Process;
 using Blixard.Etcd.Store;
 using Blixard.Etcd.Tests.Support;
+using Blixard.Testing.Basics;
 using Iroh.Cryptography;
 
 namespace Blixard.Etcd.Tests.Database;

@@ -3,6 +3,7 @@ using Blixard.Etcd.Client;
 using Blixard.Etcd.Membership;
 using Blixard.Etcd.Process;
 using Blixard.Etcd.Tests.Support;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using OsProcess = System.Diagnostics.Process;
 

@@ -1,5 +1,6 @@
 using Blixard.Etcd.Membership;
 using Blixard.Etcd.Process;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Cryptography;
 

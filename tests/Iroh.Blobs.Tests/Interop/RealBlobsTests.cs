@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Blobs.Formats;
 using Iroh.Blobs.Provider;
@@ -188,11 +189,11 @@ public sealed class RealBlobsTests(RealBlobsTests.PeerProcess process) : IClassF
     /// <summary>One process for all tests; each has a node of its own in it.</summary>
     public sealed class PeerProcess : IAsyncLifetime
     {
-        internal BlobsPeer Peer { get; private set; } = null!;
+        internal IrohPeer Peer { get; private set; } = null!;
 
         public ValueTask InitializeAsync()
         {
-            Peer = BlobsPeer.Start();
+            Peer = IrohPeer.StartWithBlobs();
             return ValueTask.CompletedTask;
         }
 

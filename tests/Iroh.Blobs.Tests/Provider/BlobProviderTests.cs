@@ -1,3 +1,4 @@
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Blobs.Formats;
 using Iroh.Blobs.Provider;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Blixard.Testing.Basics;
 using Iroh.Blobs.Formats;
 using Iroh.Blobs.Provider;
 using Iroh.Blobs.Store;

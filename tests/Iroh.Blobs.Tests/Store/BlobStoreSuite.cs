@@ -1,3 +1,4 @@
+using Blixard.Testing.Basics;
 using Iroh.Blobs.Bao;
 using Iroh.Blobs.Ranges;
 using Iroh.Blobs.Store;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Blixard.Testing.Basics;
 using Iroh.Blobs.Store;
 
 namespace Iroh.Blobs.Tests.Store;

@@ -1,3 +1,4 @@
+using Blixard.Testing.Basics;
 using Iroh.Blobs.Provider;
 using Iroh.Blobs.Ranges;
 using Iroh.Blobs.Store;

@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Blobs.Formats;
 using Iroh.Blobs.Provider;

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Base.Serialization;
 using Iroh.Blobs;
-using Iroh.Blobs.Tests.Interop;
 using Iroh.Docs.Sync;
 
 namespace Iroh.Docs.Interop;
@@ -14,7 +14,7 @@ public sealed class RealDocsTests : IAsyncLifetime
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    private BlobsPeer _peer = null!;
+    private IrohPeer _peer = null!;
     private DocsPeer _ours = null!;
     private EndpointAddress _theirAddress = null!;
     private string _theirAuthor = "";
@@ -27,7 +27,7 @@ public sealed class RealDocsTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _ours = await DocsPeer.StartAsync();
-        _peer = BlobsPeer.Start();
+        _peer = IrohPeer.StartWithBlobs();
         JsonNode started = await CallAsync("start", new { docs = true });
         _node = started["node"]!.GetValue<int>();
         _theirAddress = new EndpointAddress(

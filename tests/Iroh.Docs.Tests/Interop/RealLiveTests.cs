@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base.Serialization;
 using Iroh.Blobs;
-using Iroh.Blobs.Tests.Interop;
 using Iroh.Cryptography;
 using Iroh.Docs.Live;
 using Iroh.Gossip;
@@ -17,7 +17,7 @@ public class RealLiveTests
     public async Task An_entry_that_theirs_makes_reaches_ours_and_the_other_way_round()
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        await using BlobsPeer peer = BlobsPeer.Start();
+        await using IrohPeer peer = IrohPeer.StartWithBlobs();
         JsonNode started = await peer.CallAsync("start", new { docs = true }, patience.Token);
         int node = started["node"]!.GetValue<int>();
         string author = (await peer.CallAsync("docAuthor", new { node }, patience.Token))["author"]!.GetValue<string>();

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
-using Iroh.Tests.Interop;
 
 namespace Iroh.Relay.Server.Tests.Interop;
 

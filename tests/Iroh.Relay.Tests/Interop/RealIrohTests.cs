@@ -1,11 +1,11 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Relay.Client;
 using Iroh.Relay.Server;
 using Iroh.Relay.Tests.Client;
-using Iroh.Tests.Interop;
 
 namespace Iroh.Relay.Tests.Interop;
 

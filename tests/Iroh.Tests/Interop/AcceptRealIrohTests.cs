@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 
 namespace Iroh.Tests.Interop;

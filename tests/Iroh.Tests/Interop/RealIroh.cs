@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 
 namespace Iroh.Tests.Interop;

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Blixard.Testing.Basics;
 
 namespace Iroh.Tests.Interop;
 

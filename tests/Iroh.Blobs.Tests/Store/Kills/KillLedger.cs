@@ -1,3 +1,4 @@
+using Blixard.Testing.Basics;
 using Iroh.Blobs.Provider;
 using Iroh.Blobs.Store;
 using Iroh.Blobs.Tests.Transfer;

@@ -3,16 +3,17 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Iroh.Tests.Interop;
+namespace Blixard.Testing.Basics;
 
 /// <summary>
-/// A real iroh endpoint (Rust, through its npm package) in a process of its own, driven by JSON lines: see iroh-peer/peer.mjs.
+/// Real iroh endpoints (Rust, through npm packages) in a process of their own, driven by JSON lines: see the peer.mjs of
+/// tests/Iroh.Tests/iroh-peer (1.0: endpoints) and tests/Iroh.Blobs.Tests/iroh-peer (0.35, the last package that has them: blobs and documents).
 /// Requests may overlap; each waits for its own reply.
 /// </summary>
-internal sealed class IrohPeer : IAsyncDisposable
+public sealed class IrohPeer : IAsyncDisposable
 {
-    // It takes a moment; this is for machines that have far too much to do.
-    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(60);
+    // What is asked for takes a moment, or as long as the rest of a test that waits for something itself: this is behind its limits.
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly Task _reader;
@@ -26,20 +27,11 @@ internal sealed class IrohPeer : IAsyncDisposable
         _reader = ReadRepliesAsync();
     }
 
-    /// <summary>Where the peer is installed.</summary>
+    /// <summary>Where the peer with endpoints is installed.</summary>
     /// <exception cref="InvalidOperationException">It is not; <c>./test</c> installs it.</exception>
-    public static string Folder
-    {
-        get
-        {
-            string folder = Path.Combine(RepositoryRoot(), "tests", "Iroh.Tests", "iroh-peer");
-            return Directory.Exists(Path.Combine(folder, "node_modules", "@number0", "iroh"))
-                ? folder
-                : throw new InvalidOperationException($"The real iroh is not installed in {folder}: run ./test, or npm install there.");
-        }
-    }
+    public static string Folder => FolderIn("Iroh.Tests");
 
-    /// <summary>Starts the process.</summary>
+    /// <summary>Starts the process with endpoints.</summary>
     /// <param name="command">Says how a program is started with arguments; by default as usual, else for example in a network namespace.</param>
     /// <param name="folder">A copy of <see cref="Folder"/>; null for that itself.</param>
     /// <exception cref="InvalidOperationException">The peer is not installed; <c>./test</c> installs it.</exception>
@@ -52,8 +44,13 @@ internal sealed class IrohPeer : IAsyncDisposable
         return new IrohPeer(Process.Start(start)!);
     }
 
+    /// <summary>Starts the process with blobs and documents.</summary>
+    /// <exception cref="InvalidOperationException">The peer is not installed; <c>./test</c> installs it.</exception>
+    public static IrohPeer StartWithBlobs() => Start(folder: FolderIn("Iroh.Blobs.Tests"));
+
     /// <summary>Sends one request and waits for its result.</summary>
     /// <exception cref="IrohPeerException">The peer answered with an error.</exception>
+    /// <exception cref="TimeoutException">It did not answer within two minutes.</exception>
     public async Task<JsonNode> CallAsync(string op, object? arguments, CancellationToken cancellationToken)
     {
         int id = Interlocked.Increment(ref _nextId);
@@ -73,13 +70,20 @@ internal sealed class IrohPeer : IAsyncDisposable
             _writing.Release();
         }
 
-        return await reply.Task.WaitAsync(cancellationToken);
+        try
+        {
+            return await reply.Task.WaitAsync(s_limit, cancellationToken);
+        }
+        catch (TimeoutException) when (!reply.Task.IsCompleted)
+        {
+            throw new TimeoutException($"The real iroh did not answer within {s_limit.TotalSeconds:0} s: {request.ToJsonString()}");
+        }
     }
 
     public async ValueTask DisposeAsync()
     {
         _process.StandardInput.Close();
-        using (var limit = new CancellationTokenSource(s_endLimit))
+        using (var limit = new CancellationTokenSource(s_limit))
         {
             try
             {
@@ -88,11 +92,11 @@ internal sealed class IrohPeer : IAsyncDisposable
             catch (OperationCanceledException)
             {
                 _process.Kill();
-                throw new TimeoutException($"The real iroh did not end within {s_endLimit.TotalSeconds:0} s after it was told to.");
+                throw new TimeoutException($"The real iroh did not end within {s_limit.TotalSeconds:0} s after it was told to.");
             }
         }
 
-        await _reader.WaitAsync(s_endLimit);
+        await _reader.WaitAsync(s_limit);
         _process.Dispose();
         _writing.Dispose();
     }
@@ -114,6 +118,14 @@ internal sealed class IrohPeer : IAsyncDisposable
             reply.TrySetException(new IrohPeerException("the peer's process ended"));
     }
 
+    private static string FolderIn(string project)
+    {
+        string folder = Path.Combine(RepositoryRoot(), "tests", project, "iroh-peer");
+        return Directory.Exists(Path.Combine(folder, "node_modules", "@number0", "iroh"))
+            ? folder
+            : throw new InvalidOperationException($"The real iroh is not installed in {folder}: run ./test, or npm install there.");
+    }
+
     private static string RepositoryRoot()
     {
         for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
@@ -127,4 +139,4 @@ internal sealed class IrohPeer : IAsyncDisposable
 }
 
 /// <summary>What the real iroh said when an operation failed, its causes on one line.</summary>
-internal sealed class IrohPeerException(string message) : Exception(message);
+public sealed class IrohPeerException(string message) : Exception(message);
