@@ -17,15 +17,19 @@ internal static class LeaveCommand
         LocalNode.Handle(command, async (result, node, output, cancellationToken) =>
         {
             StatusResponse before = await node.CallAsync(ClusterMethods.Status, new StatusRequest(), null, cancellationToken).ConfigureAwait(false);
-            await node.CallAsync(
+            LeaveResponse response = await node.CallAsync(
                 ClusterMethods.Leave, new LeaveRequest { Force = result.GetValue(force), Name = result.GetValue(other) ?? "" }, null, cancellationToken)
                 .ConfigureAwait(false);
             string name = result.GetValue(other) ?? before.Self;
             output.Write(
-                new JsonObject { ["left"] = before.ClusterId, ["name"] = name },
-                $"{name} left the cluster {before.ClusterId}");
+                new JsonObject { ["left"] = before.ClusterId, ["name"] = name, ["catalogueShared"] = response.CatalogueShared },
+                $"{name} left the cluster {before.ClusterId}" + (response.CatalogueShared ? SharedNote(name) : ""));
             return ExitCode.Done;
         });
         return command;
     }
+
+    private static string SharedNote(string name) =>
+        $"\n\nThe catalogue of images is shared with others, and {name} can still write to it. Unless you trust it, run 'blixard image share --revoke' on a node "
+        + "that stays, and then 'blixard image share' for new tickets: those that were given out are not good any more.";
 }

@@ -48,6 +48,26 @@ public sealed class CatalogueRecords
             ?? throw new RecordException(RecordFailure.Conflict, "The catalogue's record was removed in the moment in which it was made. Try again.");
     }
 
+    /// <summary>Whether the catalogue is shared with outsiders at a moment; no if it was written by a later version.</summary>
+    public async Task<bool> IsSharedAsync(DateTimeOffset now, CancellationToken cancellationToken = default) =>
+        await _store.GetAsync(Key, cancellationToken).ConfigureAwait(false) is { } entry && TryRead(entry, CatalogueRecord.Parser) is { } record && IsShared(record, now);
+
+    /// <summary>The record of a catalogue that is shared from now on. While it is shared already its document stays, and the time is never made
+    /// shorter. Otherwise it is a new document: a ticket that has ceased to be good stays so, and a member that went since does not know the secret.</summary>
+    /// <param name="known">The present record; kept or changed.</param>
+    /// <param name="fresh">One with a new secret and the time until which it is to be shared.</param>
+    /// <param name="now">The present time.</param>
+    public static CatalogueRecord Share(CatalogueRecord known, CatalogueRecord fresh, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        ArgumentNullException.ThrowIfNull(fresh);
+        if (!IsShared(known, now))
+            return fresh.Clone();
+        if (known.SharedUntil.ToDateTimeOffset() < fresh.SharedUntil.ToDateTimeOffset())
+            known.SharedUntil = fresh.SharedUntil;
+        return known;
+    }
+
     /// <summary>Changes the record.</summary>
     /// <param name="change">Makes the new record of the present one; called again if somebody else was faster.</param>
     /// <param name="cancellationToken">Gives it up.</param>
@@ -125,6 +145,8 @@ public sealed class CatalogueRecords
             yield return new CatalogueState(own, [.. foreign.Values]);
         }
     }
+
+    private static bool IsShared(CatalogueRecord record, DateTimeOffset now) => record.SharedUntil?.ToDateTimeOffset() is { } until && until > now;
 
     // What cannot be read is of a later version, or of nobody.
     private static T? TryRead<T>(StoreEntry entry, MessageParser<T> parser)

@@ -128,17 +128,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         CatalogueRecord record = await _cluster.Catalogues.CreateAsync(fresh, cancellationToken).ConfigureAwait(false);
         if (record.NamespaceSeed != fresh.NamespaceSeed)
         {
-            record = await _cluster.Catalogues.UpdateAsync(
-                known =>
-                {
-                    DateTimeOffset? before = known.SharedUntil?.ToDateTimeOffset();
-                    // A ticket that has ceased to be good stays so.
-                    if (before <= now)
-                        return fresh.Clone();
-                    known.SharedUntil = Timestamp.FromDateTimeOffset(before > now + ttl ? before.Value : now + ttl);
-                    return known;
-                },
-                cancellationToken).ConfigureAwait(false);
+            record = await _cluster.Catalogues.UpdateAsync(known => CatalogueRecords.Share(known, fresh, now), cancellationToken).ConfigureAwait(false);
         }
 
         NamespaceSecret secret = CatalogueSession.TryReadSecret(record)

@@ -50,7 +50,13 @@ internal sealed class ClusterService(
             : context.Peer.EndpointId ?? throw NoIdentity();
         if (!EndpointId.TryFromBytes(bytes.Span, out EndpointId id))
             throw new RpcException(RpcStatusCode.InvalidArgument, "the endpoint id is not valid");
-        return new LeaveResponse { Revision = await departure.RemoveAsync(id, request.Force, context.CancellationToken).ConfigureAwait(false) };
+        // Before: who has left is not answered by the store any more.
+        bool isShared = await cluster.Catalogues.IsSharedAsync(time.GetUtcNow(), context.CancellationToken).ConfigureAwait(false);
+        return new LeaveResponse
+        {
+            Revision = await departure.RemoveAsync(id, request.Force, context.CancellationToken).ConfigureAwait(false),
+            CatalogueShared = isShared,
+        };
     }
 
     private async Task<ReadOnlyMemory<byte>> FindAsync(string name, CancellationToken cancellationToken)

@@ -46,6 +46,7 @@ public sealed class ClusterCommandTests
 
         JsonNode left = await cluster.JsonAsync("two", "leave");
         Assert.Equal(("two", Text(one["clusterId"])), (Text(left["name"]), Text(left["left"])));
+        Assert.False(left["catalogueShared"]!.GetValue<bool>());
         CliResult end = await cluster.Process("two").WaitAsync();
         Assert.Equal(0, end.ExitCode);
         Assert.Equal("stopped", Text(end.Lines[^1]["event"]));

@@ -3,6 +3,7 @@ using Blixard.Cluster.Store;
 using Blixard.Cluster.Tests.Support;
 using Blixard.V1;
 using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 
 namespace Blixard.Cluster.Tests.Images;
 
@@ -35,6 +36,26 @@ public class CatalogueRecordsTests
             return record;
         })));
         Assert.Equal("nodexxxxx", (await records.GetAsync())!.CreatedBy);
+    }
+
+    [Fact]
+    public async Task Sharing_goes_on_in_the_same_document_and_begins_anew_in_another()
+    {
+        DateTimeOffset now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        CatalogueRecord Shared(byte number, int hours) => new(Record(number)) { SharedUntil = Timestamp.FromDateTimeOffset(now.AddHours(hours)) };
+        Assert.Equal(Shared(2, 1), CatalogueRecords.Share(Record(1), Shared(2, 1), now));
+        Assert.Equal(Shared(2, 1), CatalogueRecords.Share(Shared(1, 0), Shared(2, 1), now));
+        Assert.Equal(Shared(1, 2), CatalogueRecords.Share(Shared(1, 1), Shared(2, 2), now));
+        Assert.Equal(Shared(1, 3), CatalogueRecords.Share(Shared(1, 3), Shared(2, 2), now));
+
+        await using var temporary = new TemporaryStore();
+        var records = new CatalogueRecords(temporary.Store);
+        Assert.False(await records.IsSharedAsync(now));
+        await records.CreateAsync(Shared(1, 1));
+        Assert.True(await records.IsSharedAsync(now));
+        Assert.False(await records.IsSharedAsync(now.AddHours(1)));
+        await temporary.Store.TransactAsync(new StoreTransaction([], [new StoreOperation.Put(CatalogueRecords.Key, new byte[] { 0xff })]));
+        Assert.False(await records.IsSharedAsync(now));
     }
 
     [Fact]

@@ -102,6 +102,8 @@ public sealed class NodeCatalogueTests
         await UntilListedAsync(b, list => list.SingleOrDefault() is { } image && image.Image.Nodes.Order().SequenceEqual(["one", "two"]));
         await two.UntilAsync(status => status.Catalogue == "open", "the catalogue at two");
         await one.UntilAsync(status => status.Catalogue == "open", "the catalogue at one");
+        // It goes on knowing the secret.
+        Assert.True((await two.CallAsync(ClusterMethods.Leave, new LeaveRequest())).CatalogueShared);
     }
 
     [Fact]
