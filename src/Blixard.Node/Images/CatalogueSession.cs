@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Text;
 using Blixard.Cluster.Images;
@@ -30,20 +31,29 @@ internal sealed class CatalogueSession : IAsyncDisposable
     private readonly IDocumentStore _store;
     private readonly IBlobStore _blobs;
     private readonly string _node;
+    private readonly Action _ownChanged;
     private readonly TimeProvider _time;
     private readonly BlobDownloader _downloader;
     private readonly GossipProtocol _gossip;
     private readonly DocsProtocol _docs;
-    private HashSet<EndpointId> _told = [];
+    private readonly ConcurrentDictionary<EndpointId, byte> _told = [];
     private NamespaceSecret? _secret;
     private OpenCatalogue? _own;
     private ImmutableSortedDictionary<string, OpenCatalogue> _foreign = ImmutableSortedDictionary.Create<string, OpenCatalogue>(StringComparer.Ordinal);
 
+    /// <param name="endpoint">Dials; stays the caller's, as all that follows.</param>
+    /// <param name="store">The documents.</param>
+    /// <param name="blobs">The contents of their entries.</param>
+    /// <param name="sources">Dials whoever has content.</param>
+    /// <param name="node">This node's name.</param>
+    /// <param name="authorize">Who may sync which document.</param>
+    /// <param name="ownChanged">Called, on any thread, when the own catalogue says something else, by whomever.</param>
+    /// <param name="time">The clock.</param>
     public CatalogueSession(
         IrohEndpoint endpoint, IDocumentStore store, IBlobStore blobs, IrohBlobSources sources, string node,
-        Func<EndpointId, NamespaceId, bool> authorize, TimeProvider time)
+        Func<EndpointId, NamespaceId, bool> authorize, Action ownChanged, TimeProvider time)
     {
-        (_endpoint, _store, _blobs, Sources, _node, _time) = (endpoint, store, blobs, sources, node, time);
+        (_endpoint, _store, _blobs, Sources, _node, _ownChanged, _time) = (endpoint, store, blobs, sources, node, ownChanged, time);
         _downloader = new BlobDownloader(blobs, new BlobTransferOptions { TimeProvider = time });
         _gossip = new GossipProtocol(endpoint, new GossipOptions { TimeProvider = time });
         _docs = new DocsProtocol(
@@ -108,6 +118,9 @@ internal sealed class CatalogueSession : IAsyncDisposable
         }
     }
 
+    /// <summary>A member has gone: if it comes again, it is told of the own catalogue again. May be called at any time.</summary>
+    public void ForgetMember(EndpointId id) => _told.TryRemove(id, out _);
+
     /// <summary>Takes back what nodes that are members no more said they hold: their authors follow from the document's secret.</summary>
     /// <param name="isMember">Whether a node is a member, by name.</param>
     /// <param name="cancellationToken">Gives it up.</param>
@@ -148,16 +161,16 @@ internal sealed class CatalogueSession : IAsyncDisposable
             _store.ImportAuthor(names);
             _store.ImportAuthor(holder);
             (_secret, Names) = (secret, names.Id);
-            Volatile.Write(ref _own, await OpenCatalogue.OpenAsync(document, _blobs, holder.Id, [], _time, cancellationToken).ConfigureAwait(false));
-            _told = [];
+            OpenCatalogue own = await OpenCatalogue.OpenAsync(document, _blobs, holder.Id, [], _time, cancellationToken).ConfigureAwait(false);
+            own.Catalogue.Changed += _ownChanged;
+            Volatile.Write(ref _own, own);
+            _told.Clear();
             document.StartSync();
         }
 
-        EndpointAddress[] news = [.. members.Where(member => !_told.Contains(member.Id))];
-        if (news.Length == 0)
-            return;
-        _told.UnionWith(news.Select(member => member.Id));
-        Own!.Document.StartSync(news);
+        EndpointAddress[] news = [.. members.Where(member => _told.TryAdd(member.Id, 0))];
+        if (news.Length > 0)
+            Own!.Document.StartSync(news);
     }
 
     // A ticket may allow more than is wanted.

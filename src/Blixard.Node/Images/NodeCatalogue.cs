@@ -59,6 +59,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Task _loops;
     private readonly CatalogueAccess _access;
+    private readonly IDisposable _members;
     private string _warned = "";
 
     public NodeCatalogue(
@@ -73,6 +74,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         _liveness.Changed += _due.Wake;
         _images.Changed += _due.Wake;
         _images.KnownChanged += _due.Wake;
+        _members = cluster.Directory.Subscribe(OnMembers);
         _loops = Task.WhenAll(Task.Run(() => UntilStoppedAsync(FollowAsync)), Task.Run(() => UntilStoppedAsync(WorkAsync)));
     }
 
@@ -88,7 +90,8 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         var handlers = new Dictionary<string, IProtocolHandler>(_blobs.Attach(endpoint));
         if (_store is not null)
         {
-            var session = new CatalogueSession(endpoint, _store, _images.Store.Blobs, _blobs.Sources!, _self.Name, _access.MayRead, _time);
+            var session = new CatalogueSession(
+                endpoint, _store, _images.Store.Blobs, _blobs.Sources!, _self.Name, _access.MayRead, ownChanged: _due.Wake, _time);
             foreach ((string protocol, IProtocolHandler handler) in session.Handlers)
                 handlers.Add(protocol, handler);
             _access.Session = session;
@@ -206,6 +209,7 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
         _liveness.Changed -= _due.Wake;
         _images.Changed -= _due.Wake;
         _images.KnownChanged -= _due.Wake;
+        _members.Dispose();
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _loops.ConfigureAwait(false);
         _store?.Dispose();
@@ -278,6 +282,14 @@ internal sealed class NodeCatalogue : IEndpointProtocols, IAsyncDisposable
             _due.Wake();
             await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    // Who is new is told of the document at once, and what those held who are gone is taken back.
+    private void OnMembers(MembersUpdate update)
+    {
+        foreach (MemberChange gone in update.Changes.Where(change => change.Kind == MemberChangeKind.Removed))
+            _access.Session?.ForgetMember(gone.Id);
+        _due.Wake();
     }
 
     private async Task UntilStoppedAsync(Func<CancellationToken, Task> loop)
