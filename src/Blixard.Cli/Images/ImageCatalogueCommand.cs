@@ -17,11 +17,10 @@ internal static class ImageCatalogueCommand
         var name = new Argument<string>("name") { Description = "What it is to be called here: a-z, 0-9, '.', '_', '-'." };
         var ticket = new Argument<string>("ticket") { Description = "What 'blixard image share' printed there." };
         var command = new Command("add", "Follow another cluster's catalogue.") { name, ticket };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        AddCatalogueRequest RequestOf(ParseResult result) => new() { Name = result.GetRequiredValue(name), Ticket = result.GetRequiredValue(ticket) };
+        LocalNode.HandleCall(command, ImageMethods.AddCatalogue, RequestOf, (result, _, output) =>
         {
             string which = result.GetRequiredValue(name);
-            await caller.CallAsync(
-                ImageMethods.AddCatalogue, new AddCatalogueRequest { Name = which, Ticket = result.GetRequiredValue(ticket) }, null, cancellationToken).ConfigureAwait(false);
             output.Write(new JsonObject { ["added"] = which }, $"{which} is added. 'blixard image ls' lists its images as they arrive; 'blixard image pull {which}//IMAGE' fetches one.");
             return ExitCode.Done;
         });
@@ -31,10 +30,8 @@ internal static class ImageCatalogueCommand
     private static Command CreateList()
     {
         var command = new Command("ls", "List the catalogues of other clusters.");
-        LocalNode.Handle(command, async (_, caller, output, cancellationToken) =>
+        LocalNode.HandleCall(command, ImageMethods.ListCatalogues, _ => new ListCataloguesRequest(), (_, list, output) =>
         {
-            ListCataloguesResponse list =
-                await caller.CallAsync(ImageMethods.ListCatalogues, new ListCataloguesRequest(), null, cancellationToken).ConfigureAwait(false);
             output.WriteList(
                 list.Catalogues.Select(catalogue => new JsonObject
                 {
@@ -59,13 +56,8 @@ internal static class ImageCatalogueCommand
     {
         var name = new Argument<string>("name") { Description = "What it is called here." };
         var command = new Command("rm", "Follow another cluster's catalogue no more; images that were pulled stay.") { name };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
-        {
-            string which = result.GetRequiredValue(name);
-            await caller.CallAsync(ImageMethods.RemoveCatalogue, new RemoveCatalogueRequest { Name = which }, null, cancellationToken).ConfigureAwait(false);
-            output.Write(new JsonObject { ["removed"] = which }, $"{which} is removed");
-            return ExitCode.Done;
-        });
+        RemoveCatalogueRequest RequestOf(ParseResult result) => new() { Name = result.GetRequiredValue(name) };
+        LocalNode.HandleCall(command, ImageMethods.RemoveCatalogue, RequestOf, (result, _, output) => ImageCommand.WriteRemoved(result.GetRequiredValue(name), output));
         return command;
     }
 }

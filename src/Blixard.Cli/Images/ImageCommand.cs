@@ -42,11 +42,9 @@ internal static class ImageCommand
     {
         var labels = new Option<string[]>("--label") { Description = "Only images with this label; of several all must be there.", HelpName = "KEY[=VALUE]" };
         var command = new Command("ls", "List the images of the cluster.") { labels };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        LocalNode.HandleCall(command, ImageMethods.List, _ => new ListImagesRequest(), (result, list, output) =>
         {
             string[] conditions = result.GetValue(labels) ?? [];
-            ListImagesResponse list =
-                await caller.CallAsync(ImageMethods.List, new ListImagesRequest(), null, cancellationToken).ConfigureAwait(false);
             ImageRecord[] images = [.. list.Images.Where(image => LabelText.Matches(image.Labels, conditions))];
             ForeignImage[] foreign = [.. list.Foreign.Where(other => LabelText.Matches(other.Image.Labels, conditions))];
             string none = conditions.Length > 0 ? "no images with these labels" : "no images; 'blixard image add' packs one";
@@ -66,10 +64,9 @@ internal static class ImageCommand
     {
         var reference = new Argument<string>("image") { Description = "NAME, NAME:TAG or the hash." };
         var command = new Command("inspect", "Show everything about an image.") { reference };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        InspectImageRequest RequestOf(ParseResult result) => new() { Reference = result.GetRequiredValue(reference) };
+        LocalNode.HandleCall(command, ImageMethods.Inspect, RequestOf, (_, response, output) =>
         {
-            InspectImageResponse response = await caller.CallAsync(
-                ImageMethods.Inspect, new InspectImageRequest { Reference = result.GetRequiredValue(reference) }, null, cancellationToken).ConfigureAwait(false);
             ImageRecord image = response.Image;
             output.Write(
                 ImageJson.Create(image),
@@ -86,10 +83,9 @@ internal static class ImageCommand
     {
         var reference = new Argument<string>("image") { Description = "NAME, NAME:TAG or the hash." };
         var command = new Command("verify", "Read an image on this node's disk and check it against its hashes.") { reference };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
+        VerifyImageRequest RequestOf(ParseResult result) => new() { Reference = result.GetRequiredValue(reference) };
+        LocalNode.HandleCall(command, ImageMethods.Verify, RequestOf, (_, response, output) =>
         {
-            VerifyImageResponse response = await caller.CallAsync(
-                ImageMethods.Verify, new VerifyImageRequest { Reference = result.GetRequiredValue(reference) }, null, cancellationToken).ConfigureAwait(false);
             ImageRecord image = response.Image;
             JsonObject json = ImageJson.Create(image);
             json["damaged"] = new JsonArray([.. response.Damaged.Select(part => JsonValue.Create(part))]);
@@ -108,14 +104,15 @@ internal static class ImageCommand
         var reference = new Argument<string>("image") { Description = "NAME or NAME:TAG." };
         var force = new Option<bool>("--force") { Description = "Although a VM uses it." };
         var command = new Command("rm", "Take an image's name away.") { reference, force };
-        LocalNode.Handle(command, async (result, caller, output, cancellationToken) =>
-        {
-            string which = result.GetRequiredValue(reference);
-            await caller.CallAsync(
-                ImageMethods.Remove, new RemoveImageRequest { Reference = which, Force = result.GetValue(force) }, null, cancellationToken).ConfigureAwait(false);
-            output.Write(new JsonObject { ["removed"] = which }, $"{which} is removed");
-            return ExitCode.Done;
-        });
+        RemoveImageRequest RequestOf(ParseResult result) => new() { Reference = result.GetRequiredValue(reference), Force = result.GetValue(force) };
+        LocalNode.HandleCall(command, ImageMethods.Remove, RequestOf, (result, _, output) => WriteRemoved(result.GetRequiredValue(reference), output));
         return command;
+    }
+
+    /// <summary>Says that a name was taken away.</summary>
+    public static ExitCode WriteRemoved(string which, CommandOutput output)
+    {
+        output.Write(new JsonObject { ["removed"] = which }, $"{which} is removed");
+        return ExitCode.Done;
     }
 }

@@ -3,6 +3,7 @@ using Blixard.Cli.Output;
 using Blixard.Node;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Grpc;
+using Google.Protobuf;
 
 namespace Blixard.Cli.Local;
 
@@ -39,6 +40,18 @@ internal static class LocalNode
             }
         });
     }
+
+    /// <summary>Gives a command the body that most have: one call of the node, and what to say of its answer.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="method">What is called.</param>
+    /// <param name="request">Makes the request of the command line.</param>
+    /// <param name="answer">Writes the answer, and returns how the command ends.</param>
+    public static void HandleCall<TRequest, TResponse>(
+        Command command, RpcMethod<TRequest, TResponse> method, Func<ParseResult, TRequest> request, Func<ParseResult, TResponse, CommandOutput, ExitCode> answer)
+        where TRequest : class, IMessage<TRequest>, new()
+        where TResponse : class, IMessage<TResponse>, new() =>
+        Handle(command, async (result, caller, output, cancellationToken) =>
+            answer(result, await caller.CallAsync(method, request(result), null, cancellationToken).ConfigureAwait(false), output));
 
     /// <summary>A caller of the node's local API; nothing is connected before the first call.</summary>
     public static GrpcCaller Open(string directory) =>
