@@ -16,7 +16,7 @@ public sealed class DocsProtocolTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_ticket_brings_entries_deletions_and_contents_to_another_endpoint_and_back()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -47,7 +47,7 @@ public sealed class DocsProtocolTests
         Assert.NotNull(hers.Get(bob.Docs.DefaultAuthor, "his"u8));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Who_may_only_read_cannot_write_nor_give_the_right_away()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -59,7 +59,7 @@ public sealed class DocsProtocolTests
         Assert.Throws<InvalidOperationException>(() => hers.Delete(Author.Generate(new SeededRandomSource(1)).Id, "x"u8));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Strangers_are_told_that_the_document_is_not_here()
     {
         var friend = SecretKey.Generate();
@@ -76,7 +76,7 @@ public sealed class DocsProtocolTests
         Assert.Equal(SyncFailure.NotFound, (await Assert.ThrowsAsync<SyncException>(() => his.SyncWithAsync(alice.Endpoint.Address, Cancel))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_that_dial_each_other_at_once_both_come_to_an_end()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -92,7 +92,7 @@ public sealed class DocsProtocolTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Small_replies_take_several_syncs_and_lose_nothing()
     {
         var small = new DocsOptions { Reconciliation = new ReconciliationOptions { ReplyBytesMax = 2000 } };
@@ -106,7 +106,7 @@ public sealed class DocsProtocolTests
         Assert.Equal(State(hers), State(his));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_policy_decides_what_is_fetched()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -122,7 +122,7 @@ public sealed class DocsProtocolTests
         Assert.False(bob.Blobs.GetStatus(BlobHash.Of("big"u8)).IsComplete);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Contents_that_were_not_fetched_before_are_when_syncing_starts_again()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -139,7 +139,7 @@ public sealed class DocsProtocolTests
         Assert.Equal("content", await bob.ReadTextAsync(BlobHash.Of("content"u8)));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_empty_replica_takes_a_thousand_entries_in_one_message()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), bob = await DocsPeer.StartAsync();
@@ -153,7 +153,7 @@ public sealed class DocsProtocolTests
         Assert.Equal(State(hers), State(his));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_clock_that_is_set_back_makes_no_entry_fail_until_peers_would_refuse_it()
     {
         var time = new ManualTimeProvider();
@@ -174,7 +174,7 @@ public sealed class DocsProtocolTests
         Assert.Contains("Set the clocks of this machine and of whoever wrote it", refusal.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_peer_that_breaks_the_protocol_ends_its_own_sync_only()
     {
         await using DocsPeer alice = await DocsPeer.StartAsync(), eve = await DocsPeer.StartAsync();

@@ -7,7 +7,7 @@ namespace Iroh.Docs;
 /// <summary>Random histories of one document against a dictionary that does the same.</summary>
 public sealed class DocumentHistoryTests
 {
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Blixard.Testing.Basics;
 using Iroh.Quic;
 
 namespace Iroh.Gossip.Tests;
@@ -8,7 +9,7 @@ public class GossipProtocolTests
     private static readonly TopicId s_topic = TopicId.FromName("tests of gossip");
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(45);
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_that_know_each_other_talk_both_ways()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -22,7 +23,7 @@ public class GossipProtocolTests
         Assert.Equal(GossipScope.Neighbors, (await first.UntilHeardAsync("to you")).Scope);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Eight_that_know_one_hear_everything_once_also_when_that_one_dies()
     {
         await using GossipNode known = await GossipNode.StartAsync(s_topic);
@@ -56,7 +57,7 @@ public class GossipProtocolTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_leaves_is_gone_at_once_and_may_come_back()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -72,7 +73,7 @@ public class GossipProtocolTests
         await first.UntilHeardAsync("back");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_neighbor_whose_connection_breaks_is_none_any_more_although_nothing_is_sent_to_it()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -83,7 +84,7 @@ public class GossipProtocolTests
         Assert.Empty(first.Topic.Neighbors);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Topics_share_a_connection_and_the_end_of_one_leaves_the_other()
     {
         TopicId other = TopicId.FromName("another topic");
@@ -104,7 +105,7 @@ public class GossipProtocolTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_second_place_in_a_topic_sees_the_neighbors_and_keeps_the_topic()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -125,7 +126,7 @@ public class GossipProtocolTests
         Assert.Equal(new NeighborUp(first.Id), seen[0]);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_message_that_is_too_long_is_refused_and_harms_nothing()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -137,7 +138,7 @@ public class GossipProtocolTests
         Assert.Equal(max, (await second.UntilHeardAsync(new string('x', max))).Content.Length);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_burst_comes_through_whole_and_a_reader_that_sleeps_is_told_what_it_missed()
     {
         await using GossipNode first = await GossipNode.StartAsync(s_topic);
@@ -163,7 +164,7 @@ public class GossipProtocolTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_contact_that_comes_late_is_found()
     {
         var options = new GossipOptions { Configuration = new GossipConfiguration { RejoinDelay = TimeSpan.FromMilliseconds(300) } };
@@ -174,7 +175,7 @@ public class GossipProtocolTests
         Assert.Equal([early.Id], topic.Neighbors);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("ffffffff")] // a frame of 4 GiB
     [InlineData("00000003010203")] // a topic of three bytes
     [InlineData("0000002077777777")] // an end within the topic
@@ -194,7 +195,7 @@ public class GossipProtocolTests
         await first.UntilHeardAsync("untouched");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_stranger_that_speaks_the_wire_is_understood_and_answered_in_its_bytes()
     {
         await using GossipNode node = await GossipNode.StartAsync(s_topic);

@@ -20,7 +20,7 @@ public sealed class CertificateTests : IDisposable
 
     public void Dispose() => _authority.Dispose();
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("P-256")]
     [InlineData("P-384")]
     [InlineData("RSA")]
@@ -40,7 +40,7 @@ public sealed class CertificateTests : IDisposable
         Assert.Equal("hello"u8.ToArray(), await far.ReceiveDatagramAsync(Stop));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_address_can_be_named_too()
     {
         using X509Certificate2 certificate = _authority.Issue(["127.0.0.1"]);
@@ -49,7 +49,7 @@ public sealed class CertificateTests : IDisposable
         await client.ConnectAsync(Dial(server, "127.0.0.1"), Stop);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("another host", 0x12e, "is not for")]
     [InlineData("no trust", 0x130, "not trusted")]
     [InlineData("expired", 0x12d, "not trusted")]
@@ -68,7 +68,7 @@ public sealed class CertificateTests : IDisposable
         Assert.Contains(reason, failure.CloseReason.Reason, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_callback_has_the_last_word()
     {
         using X509Certificate2 certificate = _authority.Issue(["relay.example"]);
@@ -101,7 +101,7 @@ public sealed class CertificateTests : IDisposable
         };
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task One_endpoint_serves_keys_and_names_each_with_its_protocols()
     {
         using X509Certificate2 certificate = _authority.Issue(["relay.example"]);
@@ -121,7 +121,7 @@ public sealed class CertificateTests : IDisposable
         Assert.Equal(server.PublicKey.ToArray(), keyed.PeerPublicKey.ToArray());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_new_certificate_counts_from_the_next_connection_on()
     {
         using X509Certificate2 first = _authority.Issue(["first.example"]), second = _authority.Issue(["second.example"]);
@@ -137,7 +137,7 @@ public sealed class CertificateTests : IDisposable
         Assert.False(before.Closed.IsCompleted);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_client_learns_the_address_at_which_the_host_sees_it()
     {
         using X509Certificate2 certificate = _authority.Issue(["relay.example"]);
@@ -152,7 +152,7 @@ public sealed class CertificateTests : IDisposable
         await Assert.ThrowsAsync<QuicConnectionException>(() => another.AsTask());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Names_that_are_none_are_refused()
     {
         await using QuicEndpoint client = EndpointPair.CreateEndpoint(2, IPAddress.Loopback);

@@ -1,10 +1,11 @@
 using System.Net;
+using Blixard.Testing.Basics;
 
 namespace Iroh.Quic.Tests;
 
 public sealed class RetryTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_endpoint_that_always_asks_for_the_address_is_reached_over_a_Retry()
     {
         CancellationToken stop = TestContext.Current.CancellationToken;

@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Quic;
 
@@ -12,7 +13,7 @@ public class IrohEndpointTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_endpoint_names_the_address_that_it_is_bound_to()
     {
         await using IrohEndpoint endpoint = await BindAsync();
@@ -23,7 +24,7 @@ public class IrohEndpointTests
         Assert.Equal(endpoint.Address, EndpointTicket.Parse(endpoint.Ticket.ToString()).Address);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Without_addresses_to_bind_both_families_are_bound_where_there_are_both()
     {
         await using IrohEndpoint endpoint = await IrohEndpoint.BindAsync(cancellationToken: Cancel);
@@ -31,7 +32,7 @@ public class IrohEndpointTests
         Assert.NotEmpty(endpoint.Address.DirectAddresses);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_endpoints_meet_by_ticket_and_exchange_bytes()
     {
         await using IrohEndpoint server = await BindAsync();
@@ -49,7 +50,7 @@ public class IrohEndpointTests
         Assert.Equal("hello", await reader.ReadToEndAsync(Cancel));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_has_dialled_can_be_dialled_back_by_its_id_alone()
     {
         await using IrohEndpoint server = await BindAsync();
@@ -61,7 +62,7 @@ public class IrohEndpointTests
         Assert.Equal(client.Id, back.RemoteId);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Dialling_itself_is_refused()
     {
         await using IrohEndpoint endpoint = await BindAsync();
@@ -69,7 +70,7 @@ public class IrohEndpointTests
         Assert.Equal(IrohConnectFailure.Self, exception.Failure);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(null)]
     [InlineData("[2001:db8::1]:4433")] // the endpoint has no IPv6 socket
     [InlineData("127.0.0.1:0")]
@@ -83,7 +84,7 @@ public class IrohEndpointTests
         Assert.Contains(id.ToShortString(), exception.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_silent_address_ends_in_a_timeout_that_names_it()
     {
         using var silent = new System.Net.Sockets.UdpClient(s_anyLoopback);
@@ -96,7 +97,7 @@ public class IrohEndpointTests
         Assert.Contains(address.ToString(), exception.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_live_one_of_several_addresses_is_found()
     {
         using var silent = new System.Net.Sockets.UdpClient(s_anyLoopback);
@@ -108,7 +109,7 @@ public class IrohEndpointTests
         Assert.Equal(TransportAddress.Ip(server.BoundSockets[0]), connection.Path.Remote);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_change_of_addresses_reaches_those_who_watch()
     {
         await using IrohEndpoint endpoint = await BindAsync();
@@ -129,7 +130,7 @@ public class IrohEndpointTests
         Assert.DoesNotContain(forwarded, watch.Current.DirectAddresses);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Closing_ends_accepting_and_watching_and_the_other_end()
     {
         IrohEndpoint server = await BindAsync();

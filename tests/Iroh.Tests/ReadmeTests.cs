@@ -1,3 +1,4 @@
+using Blixard.Testing.Basics;
 using Iroh.Quic;
 
 namespace Iroh.Tests;
@@ -5,7 +6,7 @@ namespace Iroh.Tests;
 /// <summary>The example of README.md, word for word.</summary>
 public sealed class ReadmeTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_example_of_the_readme_says_hello()
     {
         // The example writes to the console; here that is a text.

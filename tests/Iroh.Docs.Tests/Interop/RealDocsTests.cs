@@ -44,7 +44,7 @@ public sealed class RealDocsTests : IAsyncLifetime
         await _ours.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Ours_dials_theirs_and_both_have_all_entries_deletions_and_contents()
     {
         Document document = _ours.Docs.Create();
@@ -71,7 +71,7 @@ public sealed class RealDocsTests : IAsyncLifetime
         await AssertSameAsync(document, theirs, except: Hex("gone/1"));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Theirs_dials_ours_and_both_have_all_entries_and_contents()
     {
         JsonNode created = await CallAsync("docCreate", new { node = _node });
@@ -99,7 +99,7 @@ public sealed class RealDocsTests : IAsyncLifetime
         await UntilTheirsHasAsync("our content 39");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_real_peer_is_refused_what_it_may_not_have()
     {
         Document secret = _ours.Docs.Create(), open = _ours.Docs.Create();

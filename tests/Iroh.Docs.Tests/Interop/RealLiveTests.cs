@@ -13,7 +13,7 @@ namespace Iroh.Docs.Interop;
 /// <summary>Live updates between the real iroh-docs and iroh-gossip 0.35 and ours.</summary>
 public class RealLiveTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_entry_that_theirs_makes_reaches_ours_and_the_other_way_round()
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));

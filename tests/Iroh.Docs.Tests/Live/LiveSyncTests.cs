@@ -1,8 +1,10 @@
+using Blixard.Testing.Basics;
+
 namespace Iroh.Docs.Live;
 
 public class LiveSyncTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_joins_by_ticket_gets_what_there_is_and_then_what_is_written()
     {
         await using LiveNode first = await LiveNode.StartAsync();
@@ -15,7 +17,7 @@ public class LiveSyncTests
         await first.UntilReadAsync("back", "written by the other");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Six_replicas_have_what_each_wrote_with_its_content_also_when_the_first_is_gone()
     {
         LiveNode first = await LiveNode.StartAsync();
@@ -50,7 +52,7 @@ public class LiveSyncTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_key_that_gossip_cannot_carry_comes_by_sync()
     {
         await using LiveNode first = await LiveNode.StartAsync();
@@ -62,7 +64,7 @@ public class LiveSyncTests
         await second.UntilReadAsync(key, "large");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_left_while_others_wrote_catches_up_when_it_comes_back()
     {
         await using LiveNode first = await LiveNode.StartAsync();
@@ -80,7 +82,7 @@ public class LiveSyncTests
         await first.UntilReadAsync("alone", "written apart");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_may_no_longer_sync_hears_of_no_further_entry()
     {
         await using LiveNode first = await LiveNode.StartAsync();
@@ -98,7 +100,7 @@ public class LiveSyncTests
         Assert.Null(revoked.Find("for members"));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Content_that_the_policy_does_not_want_is_not_fetched()
     {
         await using LiveNode first = await LiveNode.StartAsync();

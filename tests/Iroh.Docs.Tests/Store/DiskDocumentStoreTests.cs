@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Blixard.Testing.Basics;
 using Iroh.Cryptography;
 
 namespace Iroh.Docs.Store;
@@ -44,7 +45,7 @@ public sealed class DiskDocumentStoreTests : DocumentStoreTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(made));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_killed_process_loses_nothing_that_was_acknowledged()
     {
         var random = new Random(7);

@@ -1,4 +1,5 @@
 using System.Text;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Blobs;
 using Iroh.Cryptography;
@@ -192,7 +193,7 @@ public abstract class DocumentStoreTests : IDisposable
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Many_threads_insert_at_once()
     {
         Import();

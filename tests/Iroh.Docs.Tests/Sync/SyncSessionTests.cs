@@ -31,7 +31,7 @@ public sealed class SyncSessionTests : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_frame_beyond_the_limit_is_refused_by_its_length()
     {
         Task<SyncMessage.Init> init = _session.ReadInitAsync();
@@ -39,7 +39,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Contains("262145 bytes", await BrokenAsync(init), StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_frame_that_claims_more_than_it_sends_is_refused()
     {
         Task<ReconciliationOutcome> dial = DialAsync();
@@ -50,7 +50,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Contains("ends within a message", await BrokenAsync(dial), StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_silent_peer_is_given_up()
     {
         Task<ReconciliationOutcome> dial = DialAsync();
@@ -60,7 +60,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Equal(SyncFailure.TimedOut, (await Assert.ThrowsAsync<SyncException>(() => dial.WaitAsync(s_patience, Cancel))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_peer_that_never_comes_to_an_end_is_given_up()
     {
         Task<ReconciliationOutcome> dial = DialAsync();
@@ -79,7 +79,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Contains("does not come to an end", await BrokenAsync(dial), StringComparison.Ordinal);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(SyncAbortReason.NotFound, SyncFailure.NotFound)]
     [InlineData(SyncAbortReason.AlreadySyncing, SyncFailure.AlreadySyncing)]
     [InlineData(SyncAbortReason.InternalError, SyncFailure.FailedAtPeer)]
@@ -90,7 +90,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Equal(failure, (await Assert.ThrowsAsync<SyncException>(() => dial.WaitAsync(s_patience, Cancel))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_sync_under_way_ends_with_the_permission()
     {
         Task<ReconciliationOutcome> dial = DialAsync();
@@ -101,7 +101,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Equal(SyncFailure.NotAllowed, (await Assert.ThrowsAsync<SyncException>(() => dial.WaitAsync(s_patience, Cancel))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_second_beginning_is_out_of_turn()
     {
         Task<ReconciliationOutcome> dial = DialAsync();
@@ -109,7 +109,7 @@ public sealed class SyncSessionTests : IDisposable
         Assert.Contains("out of turn", await BrokenAsync(dial), StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_follows_the_end_is_refused_and_what_came_before_stays()
     {
         var replica = new Replica();

@@ -1,10 +1,11 @@
+using Blixard.Testing.Basics;
 using Iroh.Quic.Driving;
 
 namespace Iroh.Quic.Tests.Driving;
 
 public sealed class AsyncSignalTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_signal_between_arming_and_waiting_is_not_lost()
     {
         var signal = new AsyncSignal();
@@ -22,7 +23,7 @@ public sealed class AsyncSignalTests
         Assert.False(signal.WaitAsync(CancellationToken.None).AsTask().IsCompleted);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_cancelled_wait_leaves_the_signal_usable()
     {
         var signal = new AsyncSignal();
@@ -41,7 +42,7 @@ public sealed class AsyncSignalTests
         await second;
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Signals_racing_with_cancellation_end_every_wait_exactly_once()
     {
         var signal = new AsyncSignal();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.Quic.Driving;
 using Iroh.Quic.Protocol.Primitives;
 
@@ -20,7 +21,7 @@ public sealed class SearchSocketsTests
         Assert.Equal(0, sockets.Count);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_search_that_ends_while_its_sockets_are_opened_leaves_none()
     {
         for (int round = 0; round < 20; round++)

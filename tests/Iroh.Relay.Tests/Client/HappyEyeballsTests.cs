@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.Relay.Client;
 
 namespace Iroh.Relay.Tests.Client;
@@ -17,7 +18,7 @@ public sealed class HappyEyeballsTests
     public void No_name_has_more_than_eight_addresses() =>
         Assert.Equal(HappyEyeballs.AddressesMax, HappyEyeballs.Order(Enumerable.Range(0, 50).Select(i => new IPAddress([10, 0, 0, (byte)i]))).Count);
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_address_that_refuses_gives_way_to_the_next_at_once()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -29,7 +30,7 @@ public sealed class HappyEyeballsTests
         Assert.True(socket.NoDelay);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Nobody_answers_is_a_socket_error()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

@@ -14,7 +14,7 @@ public sealed class RelayClientTests
 
     private readonly RecordingReceiver _atAlice = new();
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_clients_exchange_datagrams_and_batches_through_a_relay()
     {
         await using var relay = new FakeRelay();
@@ -39,7 +39,7 @@ public sealed class RelayClientTests
         Assert.Equal((10, batch.Length), (alice.Statistics.DatagramsReceived, alice.Statistics.BytesReceived));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_batch_above_a_frames_size_goes_out_in_several()
     {
         await using var relay = new FakeRelay();
@@ -60,7 +60,7 @@ public sealed class RelayClientTests
         Assert.Equal(batch, arrived);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_datagram_above_a_frames_size_is_dropped_and_counted()
     {
         await using var relay = new FakeRelay();
@@ -69,7 +69,7 @@ public sealed class RelayClientTests
         Assert.Equal(1, alice.Statistics.DroppedQueueFull);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_is_sent_while_dialling_goes_out_with_the_connection()
     {
         await using var relay = new FakeRelay();
@@ -79,7 +79,7 @@ public sealed class RelayClientTests
         Assert.Equal(1, (await client.NextMessageAsync())[^1]);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_waits_too_long_is_dropped_and_counted()
     {
         var time = new ManualTimeProvider();
@@ -90,7 +90,7 @@ public sealed class RelayClientTests
         Assert.Equal(4, alice.Statistics.DroppedNotConnected);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_relays_ping_is_answered_with_its_bytes()
     {
         await using var relay = new FakeRelay();
@@ -100,7 +100,7 @@ public sealed class RelayClientTests
         Assert.Equal([10, 1, 2, 3, 4, 5, 6, 7, 8], await client.NextMessageAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_pong_gives_the_round_trip_time()
     {
         await using var relay = new FakeRelay();
@@ -116,7 +116,7 @@ public sealed class RelayClientTests
         Assert.Null(status.LastError);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_cut_connection_is_told_at_once_and_made_again()
     {
         await using var relay = new FakeRelay();
@@ -130,7 +130,7 @@ public sealed class RelayClientTests
         Assert.Equal(s_alice.PublicKey, (await relay.NextClientAsync()).Id);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_restarted_relay_is_found_again()
     {
         int port;
@@ -148,7 +148,7 @@ public sealed class RelayClientTests
         await alice.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_that_answers_no_ping_is_left_after_5_s()
     {
         var time = new ManualTimeProvider();
@@ -161,7 +161,7 @@ public sealed class RelayClientTests
         Assert.Contains("never answered a ping", lost.LastError);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_denied_client_waits_at_least_5_s_and_says_why()
     {
         var time = new ManualTimeProvider();
@@ -181,7 +181,7 @@ public sealed class RelayClientTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Another_endpoint_with_the_same_id_is_reported()
     {
         await using var relay = new FakeRelay();
@@ -196,7 +196,7 @@ public sealed class RelayClientTests
         Assert.Equal(RelayState.Connected, well.State);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_of_version_1_says_it_in_words()
     {
         await using var relay = new FakeRelay { Subprotocol = RelayVersion.V1.ToSubprotocol() };
@@ -207,7 +207,7 @@ public sealed class RelayClientTests
         Assert.Equal((RelayState.Connected, RelayVersion.V1), (status.State, status.Version));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_peer_that_has_gone_is_reported()
     {
         await using var relay = new FakeRelay();
@@ -219,7 +219,7 @@ public sealed class RelayClientTests
         Assert.Equal((relay.Url, s_bob.PublicKey), await _atAlice.NextGoneAsync());
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("")]
     [InlineData("0e")]
     [InlineData("02")]
@@ -237,7 +237,7 @@ public sealed class RelayClientTests
         await relay.NextClientAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_deaf_relay_makes_the_client_drop_and_not_grow()
     {
         await using var relay = new FakeRelay();
@@ -252,7 +252,7 @@ public sealed class RelayClientTests
         Assert.True(alice.Statistics.DroppedQueueFull >= 50);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_announcing_a_restart_is_dialled_when_it_says()
     {
         var time = new ManualTimeProvider();
@@ -275,7 +275,7 @@ public sealed class RelayClientTests
         await relay.NextClientAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_lost_address_makes_a_new_connection()
     {
         await using var relay = new FakeRelay();
@@ -289,7 +289,7 @@ public sealed class RelayClientTests
         await _atAlice.UntilAsync(RelayState.Connected);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Disposing_closes_and_is_told()
     {
         await using var relay = new FakeRelay();
@@ -303,7 +303,7 @@ public sealed class RelayClientTests
         await alice.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Disposing_while_dialling_does_not_wait_for_the_dial()
     {
         await using var relay = new FakeRelay { IsMute = true };

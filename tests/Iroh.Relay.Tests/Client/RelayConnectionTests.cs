@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Relay.Client;
 using Iroh.Relay.Protocol;
@@ -16,7 +17,7 @@ public sealed class RelayConnectionTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(RelayVersion.V1)]
     [InlineData(RelayVersion.V2)]
     public async Task The_version_is_the_relays_choice(RelayVersion version)
@@ -28,7 +29,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(s_key.PublicKey, (await relay.NextClientAsync()).Id);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_may_confirm_without_a_challenge()
     {
         await using var relay = new FakeRelay { SkipsChallenge = true };
@@ -36,7 +37,7 @@ public sealed class RelayConnectionTests
         await relay.NextClientAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Frames_go_both_ways_in_fragments_too_and_text_is_ignored()
     {
         await using var relay = new FakeRelay();
@@ -53,7 +54,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(large, (await connection.ReceiveAsync(Cancel)).ToArray());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_WebSocket_ping_is_answered_with_its_payload_whether_somebody_sends_or_not()
     {
         await using var relay = new FakeRelay();
@@ -67,7 +68,7 @@ public sealed class RelayConnectionTests
         Assert.Equal([7], await client.NextMessageAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Closing_says_goodbye()
     {
         await using var relay = new FakeRelay();
@@ -77,7 +78,7 @@ public sealed class RelayConnectionTests
         await client.SaidGoodbye.WaitAsync(TimeSpan.FromSeconds(60), Cancel);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_token_goes_into_the_request()
     {
         await using var relay = new FakeRelay();
@@ -86,7 +87,7 @@ public sealed class RelayConnectionTests
         Assert.Contains("\r\nauthorization: Bearer s3cret\r\n", request);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("a b")]
     [InlineData("")]
     [InlineData("x\r\nHost: other")]
@@ -97,7 +98,7 @@ public sealed class RelayConnectionTests
         Assert.Contains("token", failure.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_denial_carries_the_relays_reason()
     {
         await using var relay = new FakeRelay { Denial = "not on the list" };
@@ -107,7 +108,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(relay.Url, failure.Relay);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("HTTP/1.1 404 Not Found\r\n\r\nno such page", RelayFailure.NotARelay, "status 404: no such page")]
     [InlineData("HTTP/1.1 403 Forbidden\r\n\r\n", RelayFailure.Denied, "status 403")]
     [InlineData("220 mail.example.com ESMTP\r\n\r\n", RelayFailure.NotARelay, "does not answer in HTTP")]
@@ -120,7 +121,7 @@ public sealed class RelayConnectionTests
         Assert.Contains(message, failure.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_endless_header_is_cut_off()
     {
         await using var relay = new FakeRelay { RefuseWith = "HTTP/1.1 101 x\r\n" + new string('a', 20_000) };
@@ -128,7 +129,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(RelayFailure.NotARelay, failure.Failure);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("iroh-relay-v2, iroh-relay-v1")]
     [InlineData(null)]
     public async Task A_relay_without_one_known_version_is_refused(string? subprotocol)
@@ -137,7 +138,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(RelayFailure.NotARelay, (await FailAsync(Options(relay.Url))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Nobody_at_the_port_is_unreachable()
     {
         int port;
@@ -152,7 +153,7 @@ public sealed class RelayConnectionTests
         Assert.Contains($"127.0.0.1:{port}", failure.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_that_says_nothing_is_left_when_time_is_up()
     {
         await using var relay = new FakeRelay { IsMute = true };
@@ -161,7 +162,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(RelayFailure.TimedOut, failure.Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Over_TLS_the_trailing_dot_stays_in_the_host_header_and_out_of_the_server_name()
     {
         using X509Certificate2 certificate = CreateCertificate("relay.example");
@@ -185,7 +186,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(certificate.GetCertHashString(), checkedAgainst);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_certificate_that_nobody_trusts_is_refused()
     {
         using X509Certificate2 certificate = CreateCertificate("localhost");
@@ -193,7 +194,7 @@ public sealed class RelayConnectionTests
         Assert.Equal(RelayFailure.TlsFailed, (await FailAsync(Options(relay.Url))).Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_proxy_is_asked_for_the_relay_with_its_credentials()
     {
         await using var relay = new FakeRelay();

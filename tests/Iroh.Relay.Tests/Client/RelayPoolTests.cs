@@ -22,7 +22,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         await _other.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Kept_relays_are_connected_to_without_traffic_and_stay()
     {
         await using RelayPool pool = Create();
@@ -35,7 +35,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.Equal(1, _home.Connections);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_of_a_peers_address_is_connected_to_on_demand_and_left_after_60_s_without_sending()
     {
         await using RelayPool pool = Create();
@@ -55,7 +55,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         await client.SaidGoodbye.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_relay_that_is_kept_no_longer_stays_for_60_s_and_is_then_left()
     {
         await using RelayPool pool = Create();
@@ -72,7 +72,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         await client.SaidGoodbye.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Another_relay_that_heard_the_peer_carries_what_the_asked_one_cannot()
     {
         await using RelayPool pool = Create();
@@ -94,7 +94,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.Equal(10, (await (await _other.NextClientAsync()).NextMessageAsync())[^1]);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_connected_relay_carries_what_it_is_asked_to_though_another_heard_the_peer()
     {
         await using RelayPool pool = Create();
@@ -108,7 +108,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.Equal(9, (await atOther.NextMessageAsync())[^1]);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_lost_home_relay_is_told_at_once_with_the_reason()
     {
         await using RelayPool pool = Create();
@@ -120,7 +120,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.NotNull(lost.LastError);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Each_relay_gets_its_own_token()
     {
         await using var pool = new RelayPool(
@@ -132,7 +132,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.DoesNotContain("authorization", Assert.Single(_other.Requests));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Addresses_cannot_open_any_number_of_connections()
     {
         await using RelayPool pool = Create();
@@ -146,7 +146,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.Equal(RelayPool.RelaysMax, pool.Statuses.Count);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Statistics_add_up_over_all_relays()
     {
         await using RelayPool pool = Create();
@@ -158,7 +158,7 @@ public sealed class RelayPoolTests : IAsyncDisposable
         Assert.Equal((2, 2), (pool.Statistics.DatagramsReceived, pool.Statistics.BytesReceived));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_disposed_pool_sends_nothing()
     {
         RelayPool pool = Create();

@@ -1,4 +1,5 @@
 using System.Net.WebSockets;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Quic.Protocol.Primitives;
 using Iroh.Relay.Client;
@@ -10,7 +11,7 @@ public sealed class RelaySendQueueTests
 {
     private static readonly EndpointId s_peer = SecretKey.FromBytes(new byte[32]).PublicKey;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Pongs_go_out_before_datagrams_that_came_first()
     {
         using var queue = new RelaySendQueue();
@@ -24,7 +25,7 @@ public sealed class RelaySendQueueTests
         Assert.Equal(2, frames.Count);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task All_that_waits_goes_out_in_one_write_in_order()
     {
         using var queue = new RelaySendQueue();
@@ -35,7 +36,7 @@ public sealed class RelaySendQueueTests
         Assert.Equal(Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? 4 : 5), frames.Select(frame => (int)frame[0]));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_does_not_fit_is_refused_and_fits_again_after_the_write()
     {
         using var queue = new RelaySendQueue();
@@ -63,7 +64,7 @@ public sealed class RelaySendQueueTests
         Assert.InRange(answers, 10, 100);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Taking_waits_for_something_to_take()
     {
         using var queue = new RelaySendQueue();

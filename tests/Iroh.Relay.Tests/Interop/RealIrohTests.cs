@@ -14,7 +14,7 @@ public sealed class RealIrohTests
 {
     private static readonly SecretKey s_key = SecretKey.FromBytes([.. Enumerable.Repeat((byte)3, 32)]);
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_packets_of_a_real_endpoint_that_dials_over_the_relay_arrive()
     {
         CancellationToken cancel = TestContext.Current.CancellationToken;

@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Cryptography;
 using Iroh.Quic.Protocol.Primitives;
@@ -21,7 +22,7 @@ public sealed class RelayServerTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_thousand_batches_go_through_in_order_while_pings_are_answered()
     {
         await using RelayServer server = await StartAsync();
@@ -45,7 +46,7 @@ public sealed class RelayServerTests
         Assert.Equal((RelayVersion.V2, null), (alice.Status.Version, alice.Status.LastError));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_second_endpoint_with_the_same_id_is_reported_to_the_first_until_it_leaves()
     {
         await using RelayServer server = await StartAsync();
@@ -56,7 +57,7 @@ public sealed class RelayServerTests
         await _atAlice.UntilAsync(status => status.Health == RelayStatus.Healthy);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_peer_that_leaves_is_forgotten()
     {
         await using RelayServer server = await StartAsync();
@@ -75,7 +76,7 @@ public sealed class RelayServerTests
         Assert.Empty(pool.RelaysOf(s_bob.PublicKey));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_wrong_token_is_denied_and_the_right_one_is_not()
     {
         await using RelayServer server = await StartAsync(new TokenAccess(["s3cret"]));
@@ -88,7 +89,7 @@ public sealed class RelayServerTests
         await _atBob.UntilAsync(RelayState.Connected);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_server_that_restarts_is_found_again()
     {
         RelayServer first = await StartAsync();

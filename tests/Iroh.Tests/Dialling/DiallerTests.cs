@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Lookup;
 
@@ -10,7 +11,7 @@ public class DiallerTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_bare_id_is_found_by_a_look_up_and_remembered()
     {
         var lookup = new MemoryLookup();
@@ -25,7 +26,7 @@ public class DiallerTests
         Assert.Equal(server.Id, second.RemoteId);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_look_up_helps_when_the_address_that_was_given_is_dead()
     {
         using var silent = new System.Net.Sockets.UdpClient(new IPEndPoint(IPAddress.Loopback, 0));
@@ -40,7 +41,7 @@ public class DiallerTests
         Assert.Equal(server.Id, connection.RemoteId);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_stranger_at_an_old_address_does_not_keep_us_from_the_right_one()
     {
         await using IrohEndpoint stranger = await BindAsync();
@@ -60,7 +61,7 @@ public class DiallerTests
         Assert.Equal(IrohConnectFailure.WrongEndpointId, failure.Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_is_found_nowhere_fails_with_what_was_asked()
     {
         await using IrohEndpoint client = await BindAsync(new MemoryLookup());

@@ -7,7 +7,7 @@ namespace Iroh.Tests.Interop;
 /// <summary>The real endpoint dials ours.</summary>
 public sealed class AcceptRealIrohTests(RealIroh real) : InteropSuite(real), IClassFixture<RealIroh>
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task They_read_our_ticket_and_print_the_same()
     {
         string ticket = Real.Ours.Ticket.ToString();
@@ -19,7 +19,7 @@ public sealed class AcceptRealIrohTests(RealIroh real) : InteropSuite(real), ICl
         Assert.Equal(ticket, parsed["again"]!.GetValue<string>());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_protocol_that_we_do_not_speak_is_refused_with_the_alert()
     {
         IrohPeerException exception = await Assert.ThrowsAsync<IrohPeerException>(
@@ -27,7 +27,7 @@ public sealed class AcceptRealIrohTests(RealIroh real) : InteropSuite(real), ICl
         Assert.Contains("error 120", exception.Message); // no_application_protocol
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task They_refuse_us_under_another_id()
     {
         var wrong = new EndpointTicket(new EndpointAddress(SecretKey.Generate().PublicKey, Real.Ours.Address.Addresses));

@@ -8,7 +8,7 @@ namespace Iroh.Tests.Interop;
 /// <summary>The real endpoint asks our server for its address. It does so only on machines with an address that is not loopback.</summary>
 public sealed class AddressDiscoveryRealIrohTests
 {
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Their_endpoint_learns_its_address_from_our_server()
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);

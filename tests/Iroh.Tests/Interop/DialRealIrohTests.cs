@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 
 namespace Iroh.Tests.Interop;
@@ -10,7 +11,7 @@ public sealed class DialRealIrohTests(RealIroh real) : InteropSuite(real), IClas
     public void Our_ticket_of_their_address_is_the_one_they_print() =>
         Assert.Equal(Real.TheirTicket, new EndpointTicket(EndpointTicket.Parse(Real.TheirTicket).Address).ToString());
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_protocol_that_they_do_not_speak_is_refused_with_the_alert()
     {
         IrohConnectException exception = await Assert.ThrowsAsync<IrohConnectException>(
@@ -20,7 +21,7 @@ public sealed class DialRealIrohTests(RealIroh real) : InteropSuite(real), IClas
         Assert.Contains("does not speak 'unknown/1'", exception.Message);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Another_endpoint_at_the_address_is_refused()
     {
         EndpointAddress address = EndpointTicket.Parse(Real.TheirTicket).Address;
@@ -30,7 +31,7 @@ public sealed class DialRealIrohTests(RealIroh real) : InteropSuite(real), IClas
         Assert.Equal(IrohConnectFailure.WrongEndpointId, exception.Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_retry_of_theirs_is_followed_to_a_connection()
     {
         JsonNode bound = await Real.CallAsync("bind", new { alpns = new[] { RealIroh.Protocol }, address = "127.0.0.1:0", retry = true });

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Blixard.Testing.Basics;
 using Iroh.Quic;
 using Iroh.Quic.Protocol.Connections;
 
@@ -17,7 +18,7 @@ public abstract class InteropSuite(RealIroh real)
 
     private protected abstract Task<InteropConnection> ConnectAsync();
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Both_ends_know_each_other_by_id_and_protocol()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -28,7 +29,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal(IrohPathKind.Direct, connection.Ours.Path.Kind);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(1)]
     [InlineData(Mebibyte)]
     [InlineData(64 * Mebibyte)]
@@ -49,7 +50,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal(Hash(TestPattern.Create(length, seed: 9)), Hash(await read));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_stream_of_theirs_carries_data_both_ways()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -64,7 +65,7 @@ public abstract class InteropSuite(RealIroh real)
         await written;
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_hundred_streams_at_once_are_echoed_each_with_its_own_data()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -79,7 +80,7 @@ public abstract class InteropSuite(RealIroh real)
         }));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Unidirectional_streams_of_both_ends_arrive()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -98,7 +99,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal(Hash(TestPattern.Create(100_000, seed: 2)), Hash(await ReadAsync(accepted, 100_000)));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Datagrams_of_both_ends_arrive()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -110,7 +111,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal("from them", Encoding.UTF8.GetString(await connection.Ours.ReceiveDatagramAsync(Cancel)));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_reset_of_either_end_carries_its_code()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -127,7 +128,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal((QuicStreamFailure.Reset, 4321UL), (exception.Failure, exception.Code));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_stop_of_either_end_carries_its_code()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -147,7 +148,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Equal((QuicStreamFailure.Stopped, 78UL), (exception.Failure, exception.Code));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task They_hear_our_close_code_and_reason()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -158,7 +159,7 @@ public abstract class InteropSuite(RealIroh real)
         Assert.Contains("that was all", reason);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task We_hear_their_close_code_and_reason()
     {
         await using InteropConnection connection = await ConnectAsync();
@@ -167,7 +168,7 @@ public abstract class InteropSuite(RealIroh real)
             new QuicCloseReason(QuicCloseKind.ApplicationClosed, 43, "so long"), await connection.Ours.Closed.WaitAsync(Cancel));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Key_updates_of_both_ends_are_survived()
     {
         await using InteropConnection connection = await ConnectAsync();

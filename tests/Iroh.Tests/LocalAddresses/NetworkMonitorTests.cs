@@ -12,7 +12,7 @@ public class NetworkMonitorTests
 
     private readonly Channel<NetworkStateChange> _changes = Channel.CreateUnbounded<NetworkStateChange>();
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_burst_of_notices_is_one_change_after_a_moment_of_silence()
     {
         var time = new ManualTimeProvider();
@@ -31,7 +31,7 @@ public class NetworkMonitorTests
         Assert.Equal(s_elsewhere, monitor.Current);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_network_that_never_comes_to_rest_is_looked_at_all_the_same()
     {
         var time = new ManualTimeProvider();
@@ -47,7 +47,7 @@ public class NetworkMonitorTests
         }
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Notices_without_a_difference_are_no_change()
     {
         var time = new ManualTimeProvider();
@@ -65,7 +65,7 @@ public class NetworkMonitorTests
         Assert.False(change.IsMajor);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_wall_clock_that_ran_ahead_shows_that_the_machine_slept()
     {
         var time = new SleepyTimeProvider();
@@ -83,7 +83,7 @@ public class NetworkMonitorTests
         Assert.Equal(change.Before, change.After);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_kernel_tells_of_addresses_and_routes_that_come_and_go()
     {
         Assert.SkipWhen(PrivateNetwork.WhyNot() is not null, PrivateNetwork.WhyNot() ?? "");
@@ -91,7 +91,7 @@ public class NetworkMonitorTests
     }
 
     /// <summary>Not a test of its own: what the test above runs in a network of its own.</summary>
-    [Fact(Explicit = true)]
+    [Fact(Timeout = Patience.Test, Explicit = true)]
     public async Task Child_process_with_a_network_of_its_own()
     {
         await using var monitor = new NetworkMonitor(change => _changes.Writer.TryWrite(change));

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using Blixard.Testing.Basics;
 
 namespace Iroh.Tests.LocalAddresses;
 
@@ -60,9 +61,10 @@ internal static class PrivateNetwork
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        string output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
+        CancellationToken patience = Patience.Token;
+        Task<string> errors = process.StandardError.ReadToEndAsync(patience);
+        string output = await process.StandardOutput.ReadToEndAsync(patience);
+        await process.WaitForExitAsync(patience);
         Assert.True(process.ExitCode == 0, $"{program} {arguments}: {await errors}");
         return output;
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Dns;
 using Iroh.Dns.Messages;
@@ -18,7 +19,7 @@ public sealed class DnsLookupTests
     private static readonly EndpointRecord s_record = new(
         new EndpointAddress(s_key.PublicKey, [TransportAddress.Relay(RelayUrl.Parse("https://relay.example/"))]), "hello");
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_record_is_found_although_the_first_query_is_lost()
     {
         int queries = 0;
@@ -29,7 +30,7 @@ public sealed class DnsLookupTests
         Assert.True(queries >= 2);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task One_good_server_among_dead_and_broken_ones_is_enough()
     {
         using Server dead = new((_, _) => null);
@@ -40,7 +41,7 @@ public sealed class DnsLookupTests
         Assert.Single(await CollectAsync(dead.EndPoint, broken.EndPoint, good.EndPoint));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Answers_with_another_id_or_question_are_passed_over()
     {
         using Server server = new((query, zone) => zone(query), (query, zone) =>
@@ -58,14 +59,14 @@ public sealed class DnsLookupTests
         Assert.Equal("hello", Assert.Single(await CollectAsync(server.EndPoint)).UserData);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_endpoint_that_the_zone_does_not_have_is_not_found()
     {
         using Server server = new((query, zone) => zone(query));
         Assert.Empty(await CollectAsync(SecretKey.Generate().PublicKey, server.EndPoint));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task When_nobody_answers_the_error_names_who_was_asked()
     {
         using Server refusing = new((query, zone) => zone(query));

@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Lookup;
 
@@ -64,7 +65,7 @@ public sealed class LookupConfigurationTests
         Assert.Equal(isOne, problem is null);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Each_choice_makes_its_services_and_no_choice_none()
     {
         var key = SecretKey.Generate();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Dns;
 using Iroh.Lookup;
@@ -11,7 +12,7 @@ public sealed class LookupSetTests
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
     private static readonly EndpointId s_id = SecretKey.FromBytes(Enumerable.Repeat((byte)7, 32).ToArray()).PublicKey;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_answers_of_all_services_come_with_the_name_of_who_gave_them()
     {
         var first = new MemoryLookup(name: "first");
@@ -25,7 +26,7 @@ public sealed class LookupSetTests
         Assert.Equal(2, results.SelectMany(result => result.Address.DirectAddresses).Distinct().Count());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_service_that_breaks_does_not_hide_what_the_others_know()
     {
         var memory = new MemoryLookup();
@@ -34,7 +35,7 @@ public sealed class LookupSetTests
         Assert.Equal("memory_lookup", Assert.Single(await CollectAsync(set)).Provenance);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task When_nobody_knows_the_exception_says_what_each_service_said()
     {
         await using var set = new LookupSet([new MemoryLookup(), new Broken()]);
@@ -43,14 +44,14 @@ public sealed class LookupSetTests
         Assert.Contains("memory_lookup: not known; broken: the cable is out", exception.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task When_every_service_answered_that_it_knows_nothing_the_endpoint_is_not_found()
     {
         await using var set = new LookupSet([new MemoryLookup()]);
         Assert.True((await Assert.ThrowsAsync<AddressLookupException>(() => CollectAsync(set))).IsNotFound);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_set_without_services_says_that_there_is_none()
     {
         await using var set = new LookupSet([]);
@@ -58,7 +59,7 @@ public sealed class LookupSetTests
         Assert.Contains("no look-up service is configured", exception.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Whoever_has_seen_enough_stops_the_services_that_still_search()
     {
         var memory = new MemoryLookup();
@@ -74,7 +75,7 @@ public sealed class LookupSetTests
         await endless.Stopped.WaitAsync(s_patience);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Publishing_reaches_every_service_even_if_one_of_them_refuses()
     {
         var first = new Broken { RefusesRecords = true };

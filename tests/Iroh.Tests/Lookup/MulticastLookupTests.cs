@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.Dns;
 using Iroh.Dns.Multicast;
@@ -13,7 +14,7 @@ public sealed class MulticastLookupTests
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_endpoints_of_a_link_find_each_other()
     {
         await using MulticastLookup first = Start(out EndpointId firstId);
@@ -28,7 +29,7 @@ public sealed class MulticastLookupTests
         Assert.Equal(firstRecord, new EndpointRecord(found.Address, found.UserData));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Who_comes_later_is_found_by_a_search_that_has_begun()
     {
         await using MulticastLookup first = Start(out _);
@@ -38,7 +39,7 @@ public sealed class MulticastLookupTests
         Assert.Equal(secondId, (await search).Address.Id);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_change_reaches_whoever_still_searches()
     {
         await using MulticastLookup first = Start(out _);
@@ -57,7 +58,7 @@ public sealed class MulticastLookupTests
         Assert.Equal([1002, 2002], seen.Select(result => result.Address.DirectAddresses.Single().Port));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Iroh_gets_an_answer_to_its_query_in_the_form_that_it_reads()
     {
         await using MulticastLookup ours = Start(out EndpointId id);
@@ -75,7 +76,7 @@ public sealed class MulticastLookupTests
         await asking;
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Who_leaves_says_goodbye()
     {
         MulticastLookup leaving = Start(out EndpointId id);
@@ -86,7 +87,7 @@ public sealed class MulticastLookupTests
         await HearAsync(theirs, message => message.Leaving.Contains(id));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_search_for_nobody_ends_when_it_is_given_up_and_foreign_records_are_not_announced()
     {
         await using MulticastLookup lookup = Start(out _);

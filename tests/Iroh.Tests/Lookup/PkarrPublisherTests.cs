@@ -18,7 +18,7 @@ public sealed class PkarrPublisherTests
 
     private readonly ManualTimeProvider _time = new();
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_record_is_put_at_once_with_its_relays_only()
     {
         var server = new Server();
@@ -30,7 +30,7 @@ public sealed class PkarrPublisherTests
         Assert.Equal(Micros(_time.GetUtcNow()), packet.Timestamp);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Nothing_is_put_before_there_is_something_to_tell_and_the_same_thing_not_again()
     {
         var server = new Server();
@@ -47,7 +47,7 @@ public sealed class PkarrPublisherTests
         Assert.Equal(Record(), (await server.NextAsync()).ToRecord());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_unchanged_record_is_put_again_within_five_minutes()
     {
         var server = new Server();
@@ -61,7 +61,7 @@ public sealed class PkarrPublisherTests
         Assert.Equal(Micros(_time.GetUtcNow()), second.Timestamp);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_failure_is_tried_again_after_as_many_seconds_as_there_were_failures()
     {
         var server = new Server { Failures = 3 };
@@ -81,7 +81,7 @@ public sealed class PkarrPublisherTests
         Assert.Equal(Record("https://a.example/"), publisher.Published);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_server_that_asks_for_patience_gets_it()
     {
         var server = new Server { Failures = 1, RetryAfter = TimeSpan.FromSeconds(40) };
@@ -93,7 +93,7 @@ public sealed class PkarrPublisherTests
         await server.NextAsync();
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Timestamps_grow_across_restarts_even_when_the_clock_went_back()
     {
         var server = new Server { Stored = PkarrPacket.Sign(s_key, Micros(_time.GetUtcNow().AddYears(1)), Record("https://old.example/")) };
@@ -111,7 +111,7 @@ public sealed class PkarrPublisherTests
         Assert.Equal(before + 3, (await server.NextAsync()).Timestamp);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Records_of_others_and_addresses_of_no_server_are_refused()
     {
         await using PkarrPublisher publisher = Start(new Server());
@@ -120,7 +120,7 @@ public sealed class PkarrPublisherTests
         Assert.Throws<ArgumentException>(() => new PkarrLookup(new Uri("/pkarr", UriKind.Relative)));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_was_put_is_got_with_the_time_of_its_signature()
     {
         var server = new Server { Stored = PkarrPacket.Sign(s_key, Micros(_time.GetUtcNow()), Record("https://a.example/")) };
@@ -129,14 +129,14 @@ public sealed class PkarrPublisherTests
         Assert.Equal(("pkarr", _time.GetUtcNow()), (result.Provenance, result.UpdatedAt));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task An_unknown_endpoint_and_one_that_has_just_started_are_not_found()
     {
         Assert.Empty(await CollectAsync(new Server()));
         Assert.Empty(await CollectAsync(new Server { Stored = PkarrPacket.Sign(s_key, 1, Record()) }));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_server_that_lies_or_does_not_answer_is_named_in_the_error()
     {
         SecretKey stranger = SecretKey.Generate();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.NetReport;
 
 namespace Iroh.Tests.NetReport;
@@ -14,7 +15,7 @@ public sealed class CoturnTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("127.0.0.1", "127.0.0.2")]
     [InlineData("::1", null)]
     public async Task Coturn_tells_the_address_of_the_socket(string address, string? otherAddress)

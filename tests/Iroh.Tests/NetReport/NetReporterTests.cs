@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Blixard.Testing.Basics;
 using Iroh.Base;
 using Iroh.NetReport;
 using Iroh.Tests.NetReport.Support;
@@ -10,7 +11,7 @@ public class NetReporterTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Two_stun_servers_tell_the_address_of_the_socket_and_that_its_mapping_holds()
     {
         await using var one = new StunHost(from => from);
@@ -25,7 +26,7 @@ public class NetReporterTests
         Assert.Same(result, reporter.Last);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_symmetric_nat_shows_by_two_different_answers()
     {
         await using var one = new StunHost(_ => IPEndPoint.Parse("203.0.113.4:1000"));
@@ -36,7 +37,7 @@ public class NetReporterTests
         Assert.True(result.MappingVariesByDestinationV4);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_silent_stun_server_is_named_and_the_other_one_counts()
     {
         await using var silent = new StunHost(_ => null);
@@ -49,7 +50,7 @@ public class NetReporterTests
         Assert.Contains(result.Problems, problem => problem.Contains($"127.0.0.1:{silent.Port} did not answer", StringComparison.Ordinal));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_silent_discovery_port_does_not_hold_up_the_choice_of_a_home_relay()
     {
         await using var relay = new HttpHost(HttpHost.Relay);
@@ -75,7 +76,7 @@ public class NetReporterTests
         Assert.False(late.UdpV4);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Discovery_tells_address_and_latency_and_saves_the_requests()
     {
         await using var relay = new HttpHost(HttpHost.Relay);
@@ -88,7 +89,7 @@ public class NetReporterTests
         Assert.Empty(relay.Calls);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_ping_over_http_is_measured_with_the_connection_up()
     {
         await using var relay = new HttpHost(HttpHost.Relay);
@@ -102,7 +103,7 @@ public class NetReporterTests
         Assert.False(result.CaptivePortal);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(302, false)]
     [InlineData(200, false)]
     [InlineData(204, false)]
@@ -118,7 +119,7 @@ public class NetReporterTests
         Assert.True(result.CaptivePortal);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_answers_otherwise_than_a_relay_is_named_and_not_chosen()
     {
         await using var other = new HttpHost(_ => HttpHost.Status(301, "", "Location: /elsewhere"));
@@ -132,7 +133,7 @@ public class NetReporterTests
         Assert.DoesNotContain(other.Calls, call => call.Path == "/elsewhere");
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_report_without_servers_is_empty_and_a_cancelled_one_ends()
     {
         await using UdpProbeSockets sockets = Sockets();
@@ -147,7 +148,7 @@ public class NetReporterTests
         Assert.Same(empty, reporter.Last);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_loop_reports_at_once_and_again_when_asked()
     {
         await using var server = new StunHost(from => from);

@@ -14,7 +14,7 @@ public sealed class PortMapperTests : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _gateway.DisposeAsync();
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData(PortMappingProtocol.Pcp)]
     [InlineData(PortMappingProtocol.NatPmp)]
     [InlineData(PortMappingProtocol.Upnp)]
@@ -32,7 +32,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.Empty(_gateway.Forwards);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_mapping_is_renewed_at_half_of_its_life()
     {
         _gateway.HasPcp = true;
@@ -49,7 +49,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.False(_changes.Reader.TryRead(out _));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_mapping_that_cannot_be_renewed_is_lost_when_its_lease_ends_and_comes_back()
     {
         _gateway.HasNatPmp = true;
@@ -64,7 +64,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         await AdvanceUntilAsync(time, () => mapper.Current is not null);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Another_port_is_taken_where_ours_belongs_to_somebody_else()
     {
         (_gateway.HasUpnp, _gateway.IsTaken) = (true, port => port == 4433);
@@ -74,7 +74,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.Equal(4433, _gateway.Forwards[mapped.External.Port]);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_gateway_without_leases_gets_none_and_one_without_ports_says_so()
     {
         (_gateway.HasUpnp, _gateway.KnowsNoLeases) = (true, true);
@@ -87,7 +87,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.Contains("has no port left", mapper.Problem);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Without_a_gateway_nobody_is_asked_until_there_is_one()
     {
         _gateway.HasPcp = true;
@@ -103,7 +103,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.Null(await NextAsync());
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_change_of_the_network_asks_the_same_gateway_with_the_same_nonce()
     {
         _gateway.HasPcp = true;
@@ -115,7 +115,7 @@ public sealed class PortMapperTests : IAsyncDisposable
         Assert.False(_changes.Reader.TryRead(out _));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_worked_once_is_asked_first()
     {
         _gateway.HasUpnp = true;

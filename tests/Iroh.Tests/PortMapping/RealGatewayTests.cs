@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.LocalAddresses;
 using Iroh.PortMapping;
 using Iroh.Tests.LocalAddresses;
@@ -47,7 +48,7 @@ public class RealGatewayTests
         }
         """;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_real_gateway_forwards_a_port_by_each_protocol_and_gets_it_back()
     {
         Assert.SkipWhen(PrivateNetwork.WhyNot() is not null, PrivateNetwork.WhyNot() ?? "");
@@ -56,7 +57,7 @@ public class RealGatewayTests
     }
 
     /// <summary>Not a test of its own: what the test above runs in a network of its own.</summary>
-    [Fact(Explicit = true)]
+    [Fact(Timeout = Patience.Test, Explicit = true)]
     public async Task Child_process_with_a_gateway_of_its_own()
     {
         await PlugAsync();

@@ -1,4 +1,5 @@
 using System.Net;
+using Blixard.Testing.Basics;
 using Iroh.Protocols;
 using Iroh.Quic;
 
@@ -8,7 +9,7 @@ public class ProtocolRouterTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Each_connection_goes_to_the_handler_of_its_protocol()
     {
         await using IrohEndpoint server = await BindAsync();
@@ -21,7 +22,7 @@ public class ProtocolRouterTests
         Assert.Equal(IrohConnectFailure.ProtocolNotSupported, exception.Failure);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_handler_that_fails_ends_its_own_connection_and_no_other()
     {
         await using IrohEndpoint server = await BindAsync();
@@ -38,7 +39,7 @@ public class ProtocolRouterTests
         Assert.Equal("fine", await AskAsync(client, server, "good"));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Stopping_cancels_the_handlers_and_waits_for_them()
     {
         await using IrohEndpoint server = await BindAsync();

@@ -47,7 +47,7 @@ public sealed class AddressDiscoveryClientTests : IAsyncLifetime
         _folder.Delete(recursive: true);
     }
 
-    [Theory]
+    [Theory(Timeout = Patience.Test)]
     [InlineData("https://localhost")]
     [InlineData("https://127.0.0.1:8443")]
     public async Task A_relay_tells_the_address_of_the_endpoints_own_socket(string url)
@@ -60,7 +60,7 @@ public sealed class AddressDiscoveryClientTests : IAsyncLifetime
         Assert.InRange(observed.RoundTrip, TimeSpan.FromTicks(1), TimeSpan.FromSeconds(30));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task The_first_connection_is_kept_and_answers_again_until_it_is_forgotten()
     {
         await using var client = new AddressDiscoveryClient(_endpoint, new ClientOptions { CertificateChainPolicy = _authority.Trust });
@@ -80,7 +80,7 @@ public sealed class AddressDiscoveryClientTests : IAsyncLifetime
             () => client.ProbeAsync(Relay("https://localhost"), AddressFamily.InterNetwork, Stop));
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task A_kept_connection_tells_when_the_nat_gives_the_socket_another_address()
     {
         await using var nat = new Translator(_server.LocalEndPoints[0]);
@@ -105,7 +105,7 @@ public sealed class AddressDiscoveryClientTests : IAsyncLifetime
         Assert.Equal(nat.Outside, (await client.ProbeAsync(relay, AddressFamily.InterNetwork, Stop)).Address);
     }
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task What_cannot_be_asked_is_told_in_a_sentence()
     {
         await using var client = new AddressDiscoveryClient(_endpoint, new ClientOptions { CertificateChainPolicy = _authority.Trust });
