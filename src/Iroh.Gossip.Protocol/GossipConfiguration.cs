@@ -39,6 +39,12 @@ public sealed record GossipConfiguration
     public TimeSpan ShuffleInterval { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
+    /// The time to the next shuffle after a first neighbor was found or one was lost; twice as long each time, up to <see cref="ShuffleInterval"/>.
+    /// Default 1 s. iroh-gossip always waits for the whole interval; its peers answer whenever they are asked.
+    /// </summary>
+    public TimeSpan UnsettledShuffleDelay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
     /// How long a peer may take to agree to be a neighbor before another is asked. Default 1 s, twice that of iroh-gossip: a connection
     /// over a relay needs several round trips first, and all free places are asked for at once.
     /// </summary>
@@ -88,7 +94,7 @@ public sealed record GossipConfiguration
         Require(ActiveRandomWalk is >= 0 and <= 100 && PassiveRandomWalk is >= 0 and <= 100, nameof(ActiveRandomWalk), "0 to 100");
         Require(ShuffleRandomWalk is >= 0 and <= 100, nameof(ShuffleRandomWalk), "0 to 100");
         Require(ShuffleActiveCount >= 0 && ShufflePassiveCount >= 0, nameof(ShuffleActiveCount), "not negative");
-        Require(ShuffleInterval > TimeSpan.Zero, nameof(ShuffleInterval), "positive");
+        Require(ShuffleInterval > TimeSpan.Zero && UnsettledShuffleDelay > TimeSpan.Zero, nameof(ShuffleInterval), "positive");
         Require(NeighborTimeout > TimeSpan.Zero && RejoinDelay > TimeSpan.Zero, nameof(NeighborTimeout), "positive");
         Require(GraftTimeout > TimeSpan.Zero && GraftRepeat > TimeSpan.Zero, nameof(GraftTimeout), "positive");
         Require(AnnouncementDelay >= TimeSpan.Zero, nameof(AnnouncementDelay), "not negative");

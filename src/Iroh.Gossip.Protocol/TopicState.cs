@@ -33,6 +33,7 @@ internal sealed class TopicState : INeighborListener
     public void OnMessage(TimeSpan now, EndpointId from, TopicMessage message)
     {
         _membership.SendAwayUnwanted(now);
+        _membership.OnHeard(now, from);
         if (!_membership.Admits(from))
         {
             _membership.OnMessageFromStranger(from, isWanted: false);

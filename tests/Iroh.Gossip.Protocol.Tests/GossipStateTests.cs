@@ -114,15 +114,52 @@ public class GossipStateTests
         state.OnMessage(s_now, s_peer, s_one, new AnnouncementMessage([new MessageNotice(id, 2)]));
         state.OnMessage(s_now, Id(3), s_one, new AnnouncementMessage([new MessageNotice(id, 4)]));
         state.OnTimeout(s_now + TimeSpan.FromMilliseconds(79));
-        Assert.Empty(Outputs(state));
+        Assert.DoesNotContain(Outputs(state), output => output is SendMessage { Message: GraftMessage });
         state.OnTimeout(s_now + TimeSpan.FromMilliseconds(80));
-        Assert.Equal([new SendMessage(s_peer, s_one, new GraftMessage(id, 2))], Outputs(state));
+        Assert.Equal([new SendMessage(s_peer, s_one, new GraftMessage(id, 2))], Outputs(state).Where(output => output is SendMessage { Message: GraftMessage }));
         state.OnTimeout(s_now + TimeSpan.FromMilliseconds(120));
-        Assert.Equal([new SendMessage(Id(3), s_one, new GraftMessage(id, 4))], Outputs(state));
+        Assert.Equal([new SendMessage(Id(3), s_one, new GraftMessage(id, 4))], Outputs(state).Where(output => output is SendMessage { Message: GraftMessage }));
         state.OnMessage(s_now + TimeSpan.FromMilliseconds(130), Id(3), s_one, Payload("missing", 4));
         Outputs(state);
         state.OnTimeout(s_now + TimeSpan.FromSeconds(5));
         Assert.DoesNotContain(Outputs(state), output => output is SendMessage { Message: GraftMessage });
+    }
+
+    [Fact]
+    public void A_first_neighbor_is_asked_for_others_at_once_and_they_become_neighbors()
+    {
+        GossipState state = Joined(s_one, s_peer);
+        state.OnMessage(s_now, s_peer, s_one, new NeighborMessage(NeighborPriority.High, null));
+        Outputs(state);
+        state.OnTimeout(s_now + TimeSpan.FromMilliseconds(150));
+        Assert.Contains(Outputs(state), output => output is SendMessage { Message: ShuffleMessage { TimeToLive: 0 } } send && send.Peer == s_peer);
+        state.OnMessage(s_now + TimeSpan.FromMilliseconds(200), s_peer, s_one, new ShuffleReplyMessage([new PeerInfo(Id(3), null)]));
+        Assert.Equal([new SendMessage(Id(3), s_one, new NeighborMessage(NeighborPriority.Low, null))], Outputs(state));
+    }
+
+    [Fact]
+    public void A_neighbor_that_gives_no_sign_of_life_after_another_was_lost_is_given_up_and_one_that_gives_it_is_kept()
+    {
+        GossipState state = Joined(s_one);
+        state.OnMessage(s_now, s_peer, s_one, new JoinMessage(null));
+        state.OnMessage(s_now, Id(3), s_one, new JoinMessage(null));
+        state.OnMessage(s_now, Id(4), s_one, new JoinMessage(null));
+        state.OnPeerDisconnected(s_now, Id(4));
+        HashSet<EndpointId> silent = [];
+        TimeSpan now = s_now;
+        for (; now < s_now + TimeSpan.FromSeconds(20); now += TimeSpan.FromMilliseconds(50))
+        {
+            state.OnTimeout(now);
+            List<GossipOutput> outputs = Outputs(state);
+            if (outputs.Any(output => output is SendMessage { Message: ShuffleMessage { TimeToLive: 0 } } send && send.Peer == Id(3)))
+                state.OnMessage(now, Id(3), s_one, new ShuffleReplyMessage([]));
+            if (outputs.Any(output => output is ClosePeer))
+                silent.UnionWith(outputs.OfType<ClosePeer>().Select(closed => closed.Peer));
+        }
+
+        Assert.Equal([Id(3)], state.Neighbors(s_one));
+        Assert.Contains(s_peer, silent);
+        Assert.DoesNotContain(Id(3), silent);
     }
 
     [Fact]

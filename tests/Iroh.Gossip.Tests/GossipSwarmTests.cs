@@ -1,9 +1,48 @@
+using System.Diagnostics;
+
 namespace Iroh.Gossip.Tests;
 
 public class GossipSwarmTests
 {
     // Connections to those that died silently last on for half a minute, and whoever has no others finds its way back within another.
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+
+    [Fact]
+    public async Task Six_endpoints_of_which_one_goes_and_another_comes_hear_each_other_once()
+    {
+        await using var swarm = new GossipSwarm(seed: 2, TimeSpan.FromSeconds(60));
+        await swarm.GrowAsync(6);
+        await swarm.UntilWholeAsync();
+        swarm.Crash(swarm.PickLive());
+        await swarm.JoinAsync();
+        await swarm.UntilWholeAsync();
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [Trait("Suite", "Long")]
+    public async Task Thirty_endpoints_of_which_a_tenth_dies_silently_and_is_replaced_every_three_seconds_hear_each_other_again(ulong seed)
+    {
+        const int Count = 30;
+        await using var swarm = new GossipSwarm(seed, s_patience);
+        await swarm.GrowAsync(Count);
+        await swarm.UntilWholeAsync();
+        using var rounds = new PeriodicTimer(TimeSpan.FromSeconds(3));
+        for (int round = 0; round < 10; round++)
+        {
+            for (int i = 0; i < Count / 10; i++)
+                swarm.Kill(swarm.PickLive());
+            await swarm.GrowAsync(Count);
+            await swarm.SayAsync();
+            await rounds.WaitForNextTickAsync();
+        }
+
+        var settling = Stopwatch.StartNew();
+        await swarm.UntilWholeAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"whole after {settling.Elapsed}");
+        await swarm.AssertEverybodyHearsEverybodyOnceAsync();
+    }
 
     [Fact]
     [Trait("Suite", "Long")]

@@ -167,6 +167,7 @@ internal sealed class LiveDocument : IAsyncDisposable
             case NeighborDown { Peer: var peer }:
                 _engine.Publish(_document, new DocumentEvent.NeighborDown(peer));
                 Decide(state => state.OnNeighborDown(peer));
+                RejoinIfAlone();
                 break;
             case MessageReceived received when LiveOp.TryRead(received.Content.Span, out LiveOp? op):
                 OnOp(op, received);
@@ -174,6 +175,21 @@ internal sealed class LiveDocument : IAsyncDisposable
             case EventsLagged:
                 CatchUp([.. _topic.Neighbors]);
                 break;
+        }
+    }
+
+    /// <summary>Without a neighbor the topic is joined anew by those that the document was synced with last: whom it was joined by may be long gone.</summary>
+    private void RejoinIfAlone()
+    {
+        if (_topic.Neighbors.Count > 0)
+            return;
+        try
+        {
+            _topic.AddPeers(_engine.Store.UsefulPeers(_document));
+        }
+        catch (ObjectDisposedException)
+        {
+            // The topic is being left.
         }
     }
 

@@ -12,7 +12,9 @@ namespace Iroh.Gossip.Membership;
 /// <remarks>
 /// DEVIATES from iroh-gossip, all understood by its peers: answers to requests are not waited for themselves; all free places are asked
 /// for at once, and who refused is not asked again before the next shuffle; a peer without neighbors joins anew by itself; peers that
-/// went silent are tried again, one at each shuffle, so that a topic that was cut in two becomes one again.
+/// went silent are tried again, one at each shuffle, so that a topic that was cut in two becomes one again; while peers come and go, shuffles
+/// are frequent, neighbors are asked whether they are there (a shuffle without hops is answered by whoever gets it), and remembered peers are
+/// taken for neighbors in place of others, so that parts that know of each other become one.
 /// </remarks>
 internal sealed class MembershipState
 {
@@ -24,6 +26,9 @@ internal sealed class MembershipState
 
     // Peers that one join is sent to when it is repeated.
     private const int RejoinsAtOnce = 3;
+
+    // Peers that are asked for a sign of life at a time: all neighbors of a large view, and some others.
+    private const int ProbesMax = 128;
 
     // Peers that have been told that they are no neighbors; each is told once between two shuffles.
     private const int ToldMax = 64;
@@ -49,8 +54,9 @@ internal sealed class MembershipState
     private readonly PendingPeers _requests = new(RequestsMax);
     private readonly PendingPeers _joins = new(ContactsMax);
     private readonly LostPeers _lost = new();
+    private readonly PeerProbes _probes = new(ProbesMax);
+    private readonly ShuffleSchedule _shuffles;
     private PeerData? _ownData;
-    private TimeSpan _shuffleAt;
     private TimeSpan? _rejoinAt;
     private TimeSpan _rejoinDelay;
 
@@ -66,8 +72,7 @@ internal sealed class MembershipState
         int known = configuration.ActiveViewCapacity + configuration.PassiveViewCapacity + RequestsMax + LostPeers.Capacity + 1;
         _directory = new PeerDirectory(outbox, IsInView, known);
         _rejoinDelay = configuration.RejoinDelay;
-        // Spread, so that peers that start together do not shuffle together.
-        _shuffleAt = now + Part(configuration.ShuffleInterval, 50, 150);
+        _shuffles = new ShuffleSchedule(now, configuration, random);
     }
 
     /// <summary>The neighbors.</summary>
@@ -78,10 +83,12 @@ internal sealed class MembershipState
 
     /// <summary>When <see cref="OnTimeout"/> is to be called.</summary>
     public TimeSpan NextTimeout =>
-        new[] { _shuffleAt, _rejoinAt ?? TimeSpan.MaxValue, _requests.NextDeadline ?? TimeSpan.MaxValue, _joins.NextDeadline ?? TimeSpan.MaxValue }.Min();
+        new[] { _rejoinAt, _requests.NextDeadline, _joins.NextDeadline, _probes.NextDeadline }.Min(due => due ?? TimeSpan.MaxValue) is var next && next < _shuffles.DueAt
+            ? next
+            : _shuffles.DueAt;
 
     /// <summary>Whether the topic needs the connection to a peer.</summary>
-    public bool Needs(EndpointId peer) => _active.Contains(peer) || _requests.Contains(peer) || _joins.Contains(peer);
+    public bool Needs(EndpointId peer) => _active.Contains(peer) || _requests.Contains(peer) || _joins.Contains(peer) || _probes.IsAsked(peer);
 
     /// <summary>Whether a peer is a neighbor.</summary>
     public bool IsNeighbor(EndpointId peer) => _active.Contains(peer);
@@ -116,6 +123,9 @@ internal sealed class MembershipState
         {
             if (peer == _self || !Admits(peer))
                 continue;
+            // The newest are the likeliest to be there.
+            if (_contacts.IsFull && !_contacts.Contains(peer))
+                _contacts.Remove(_contacts.All[0]);
             _contacts.Add(peer);
             SendJoin(now, peer);
         }
@@ -139,6 +149,9 @@ internal sealed class MembershipState
             _outbox.Release(peer);
         }
     }
+
+    /// <summary>A peer sent something, whatever it was.</summary>
+    public void OnHeard(TimeSpan now, EndpointId from) => _probes.OnHeard(now, from);
 
     public void OnMessage(TimeSpan now, EndpointId from, TopicMessage message)
     {
@@ -186,13 +199,10 @@ internal sealed class MembershipState
     /// <summary>The connection to a peer broke, or none came up.</summary>
     public void OnPeerDisconnected(TimeSpan now, EndpointId peer)
     {
-        bool wasAsked = _requests.Remove(peer) | _joins.Remove(peer);
-        bool wasActive = _active.Contains(peer);
-        if (!wasAsked && !wasActive)
+        bool wasAsked = _requests.Remove(peer) | _joins.Remove(peer) | _probes.Remove(peer);
+        if (!wasAsked && !_active.Contains(peer))
             return;
-        if (wasActive)
-            RemoveActive(peer);
-        Lose(peer);
+        Lose(now, peer);
         Fill(now);
     }
 
@@ -202,13 +212,14 @@ internal sealed class MembershipState
         silent.AddRange(_joins.TakeOverdue(now));
         // Their connections stay for a while: an answer that comes late, over a relay, is still welcome.
         foreach (EndpointId peer in silent.Where(peer => !_active.Contains(peer)))
-            Lose(peer);
+            Lose(now, peer);
+        List<EndpointId> unanswered = _probes.TakeOverdue(now);
+        foreach (EndpointId peer in unanswered)
+            GiveUp(now, peer);
+        silent.AddRange(unanswered);
 
-        if (_shuffleAt <= now)
-        {
-            _shuffleAt = now + Part(_configuration.ShuffleInterval, 90, 110);
+        if (_shuffles.DueAt <= now)
             Shuffle(now);
-        }
         else if (silent.Count > 0)
         {
             Fill(now);
@@ -287,6 +298,8 @@ internal sealed class MembershipState
         bool wasActive = _active.Contains(from);
         if (wasActive)
             RemoveActive(from);
+        if (wasActive && !isAlive)
+            _shuffles.OnDisturbance(now);
         if (!isAlive)
             _passive.Remove(from);
         else if (wasActive)
@@ -316,23 +329,48 @@ internal sealed class MembershipState
 
     private void Shuffle(TimeSpan now)
     {
+        bool isUnsettled = _shuffles.IsUnsettled;
+        _shuffles.OnShuffle(now);
         _refused.Clear();
         _told.Clear();
         if (_active.Pick(_random) is { } target)
         {
-            IEnumerable<EndpointId> told =
-            [
-                .. _active.Sample(_random, _configuration.ShuffleActiveCount, target),
-                .. _passive.Sample(_random, _configuration.ShufflePassiveCount, target),
-            ];
-            int ownLength = EndpointId.Length + 3 + (_ownData?.Length ?? 0);
-            ImmutableArray<PeerInfo> nodes = [.. _directory.Describe(told, ListLengthMax - ownLength), new PeerInfo(_self, _ownData)];
-            _outbox.Send(target, new ShuffleMessage(_self, nodes, _configuration.ShuffleRandomWalk));
+            SendShuffle(target, _configuration.ShuffleRandomWalk);
             if (_lost.Next() is { } lost && !_active.Contains(lost) && Admits(lost))
                 SendNeighbor(now, lost, NeighborPriority.High);
         }
 
+        if (isUnsettled)
+            LookAround(now);
         Fill(now);
+    }
+
+    /// <summary>
+    /// While peers come and go: asks neighbors that are silent whether they are there, or all of them where nobody else is known, and takes in a
+    /// remembered peer.
+    /// </summary>
+    private void LookAround(TimeSpan now)
+    {
+        foreach (EndpointId peer in _active.All)
+        {
+            if ((_probes.IsSilent(now, peer) || _passive.Count == 0) && _probes.Ask(now, peer))
+                SendShuffle(peer, walk: 0);
+        }
+
+        if (_active.Count > 0 && _passive.Pick(_random, Admits) is { } remembered)
+            SendNeighbor(now, remembered, NeighborPriority.High);
+    }
+
+    private void SendShuffle(EndpointId target, int walk)
+    {
+        IEnumerable<EndpointId> told =
+        [
+            .. _active.Sample(_random, _configuration.ShuffleActiveCount, target),
+            .. _passive.Sample(_random, _configuration.ShufflePassiveCount, target),
+        ];
+        int ownLength = EndpointId.Length + 3 + (_ownData?.Length ?? 0);
+        ImmutableArray<PeerInfo> nodes = [.. _directory.Describe(told, ListLengthMax - ownLength), new PeerInfo(_self, _ownData)];
+        _outbox.Send(target, new ShuffleMessage(_self, nodes, walk));
     }
 
     /// <summary>Without a neighbor: asks again those by whom the topic was entered, and one that was lost.</summary>
@@ -385,7 +423,10 @@ internal sealed class MembershipState
         _passive.Remove(peer);
         _refused.Remove(peer);
         _told.Remove(peer);
+        if (_passive.Count == 0)
+            _shuffles.OnFirstNeighbor(now);
         _active.Add(peer);
+        _probes.OnNeighborUp(now, peer);
         _rejoinAt = null;
         _rejoinDelay = _configuration.RejoinDelay;
         _listener.OnNeighborUp(now, peer);
@@ -394,13 +435,31 @@ internal sealed class MembershipState
     private void RemoveActive(EndpointId peer)
     {
         _active.Remove(peer);
+        _probes.OnNeighborDown(peer);
         _listener.OnNeighborDown(peer);
     }
 
-    private void Lose(EndpointId peer)
+    /// <summary>A peer is gone without a word.</summary>
+    private void Lose(TimeSpan now, EndpointId peer)
     {
+        if (_active.Contains(peer))
+        {
+            RemoveActive(peer);
+            _shuffles.OnDisturbance(now);
+        }
+
         _passive.Remove(peer);
         _lost.Add(peer);
+    }
+
+    /// <summary>A peer gave no sign of life although its connection seems to last. If it is only slow, it hears that it is no neighbor now.</summary>
+    private void GiveUp(TimeSpan now, EndpointId peer)
+    {
+        if (_requests.Contains(peer) || _joins.Contains(peer))
+            return;
+        Lose(now, peer);
+        _outbox.Send(peer, new DisconnectMessage(IsAlive: true));
+        _outbox.Release(peer);
     }
 
     private void AddPassive(ImmutableArray<PeerInfo> peers)
@@ -448,8 +507,9 @@ internal sealed class MembershipState
     private void SendShuffleReply(EndpointId peer, int count)
     {
         count = Math.Min(count, _configuration.PassiveViewCapacity);
-        List<EndpointId> nodes = _passive.Sample(_random, count, peer);
-        nodes.AddRange(_active.Sample(_random, count - nodes.Count, peer));
+        // Remembered peers may be gone; neighbors are there.
+        List<EndpointId> nodes = _active.Sample(_random, Math.Min(count, _configuration.ShuffleActiveCount), peer);
+        nodes.AddRange(_passive.Sample(_random, count - nodes.Count, peer));
         _outbox.Send(peer, new ShuffleReplyMessage(_directory.Describe(nodes, ListLengthMax)));
     }
 }

@@ -133,6 +133,15 @@ internal sealed class LiveNode : IAsyncDisposable
         return _disposal.Value;
     }
 
+    /// <summary>Goes without a farewell, as a process that is killed: connections end.</summary>
+    public async Task CrashAsync()
+    {
+        if (_socket is not null)
+            Options.Cuts!.BeginClose(_socket, silently: false);
+        await Endpoint.DisposeAsync();
+        await _disposal.Value;
+    }
+
     public ValueTask DisposeAsync()
     {
         if (_socket is { IsClosing: false })

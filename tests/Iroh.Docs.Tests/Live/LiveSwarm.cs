@@ -83,13 +83,11 @@ internal sealed class LiveSwarm : IAsyncDisposable
             written.Add(entry);
     }
 
-    /// <summary>A replica goes without a word and stays away, with what it alone has.</summary>
-    public void Kill(LiveNode node)
-    {
-        _live.Remove(node);
-        _written.Remove(node.Id);
-        _stopping.Add(node.VanishAsync());
-    }
+    /// <summary>A replica goes silently, as by a power failure, and stays away, with what it alone has.</summary>
+    public void Kill(LiveNode node) => Kill(node, node.VanishAsync());
+
+    /// <summary>A replica goes without a farewell, but the others' connections end, and stays away, with what it alone has.</summary>
+    public void Crash(LiveNode node) => Kill(node, node.CrashAsync());
 
     /// <summary>
     /// A replica with a disk goes, with or without a word, and comes back as the one that it was, with the ticket of one that is there: those that it
@@ -134,6 +132,13 @@ internal sealed class LiveSwarm : IAsyncDisposable
         _stopping.AddRange(_live.Select(node => node.DisposeAsync().AsTask()));
         await Task.WhenAll(_stopping).WaitAsync(_patience);
         Directory.Delete(_directory, recursive: true);
+    }
+
+    private void Kill(LiveNode node, Task stopped)
+    {
+        _live.Remove(node);
+        _written.Remove(node.Id);
+        _stopping.Add(stopped);
     }
 
     private static List<SignedEntry> Missing(LiveNode node, IReadOnlyList<LiveNode> nodes)

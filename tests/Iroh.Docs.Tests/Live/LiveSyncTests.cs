@@ -1,4 +1,5 @@
 using Blixard.Testing.Basics;
+using Iroh.Base;
 
 namespace Iroh.Docs.Live;
 
@@ -80,6 +81,22 @@ public class LiveSyncTests
         for (int i = 0; i < 20; i++)
             await second.UntilReadAsync($"meanwhile {i}", "some");
         await first.UntilReadAsync("alone", "written apart");
+    }
+
+    [Fact(Timeout = Patience.Test)]
+    public async Task Whoever_has_no_neighbor_left_turns_to_those_it_synced_with()
+    {
+        await using LiveNode first = await LiveNode.StartAsync();
+        LiveNode only = await LiveNode.StartAsync(first.Share());
+        await first.UntilAsync(() => first.Neighbors.Contains(only.Id), () => "neighbor");
+        // It answers syncs, and is in the topic, but knows nobody there.
+        await using LiveNode other = await LiveNode.StartAsync(new LiveNodeOptions(), new DocTicket(first.Share().Capability, EndpointAddress.FromEndpointId(SecretKey.Generate().PublicKey)));
+        Assert.Empty(other.Neighbors);
+        await first.Document.SyncWithAsync(other.Endpoint.Address);
+        await only.DisposeAsync();
+        await first.UntilAsync(() => first.Neighbors.Contains(other.Id), () => $"neighbor but {string.Join(' ', first.Neighbors)}");
+        await first.WriteAsync("late", "written then");
+        await other.UntilReadAsync("late", "written then");
     }
 
     [Fact(Timeout = Patience.Test)]

@@ -13,7 +13,6 @@ internal sealed class SimulatedNetwork
     public static readonly TopicId Topic = TopicId.FromName("simulation");
 
     private static readonly TimeSpan s_dialTimeout = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_silenceNoticed = TimeSpan.FromSeconds(2);
 
     private readonly SeededRandomSource _random;
     private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _events = new();
@@ -40,6 +39,9 @@ internal sealed class SimulatedNetwork
 
     /// <summary>The part of frames that get lost, 0 to 1.</summary>
     public double Loss { get; set; }
+
+    /// <summary>How long it takes the others to notice that a peer is dead, or cut off. A connection lasts on for half a minute where a machine is gone.</summary>
+    public TimeSpan SilenceNoticed { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Whether frames go through the codec.</summary>
     public bool Encodes { get; set; }
@@ -107,7 +109,7 @@ internal sealed class SimulatedNetwork
         foreach (((EndpointId a, EndpointId b), Connection connection) in _connections.ToArray())
         {
             if (a == peer.Id || b == peer.Id)
-                Break(a, b, connection, s_silenceNoticed);
+                Break(a, b, connection, SilenceNoticed);
         }
     }
 
@@ -118,7 +120,7 @@ internal sealed class SimulatedNetwork
         foreach (((EndpointId a, EndpointId b), Connection connection) in _connections.ToArray())
         {
             if (IsCut(a, b))
-                Break(a, b, connection, s_silenceNoticed);
+                Break(a, b, connection, SilenceNoticed);
         }
     }
 
