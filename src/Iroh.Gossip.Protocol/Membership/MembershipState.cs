@@ -27,9 +27,6 @@ internal sealed class MembershipState
     // Peers that one join is sent to when it is repeated.
     private const int RejoinsAtOnce = 3;
 
-    // Peers that are asked for a sign of life at a time: all neighbors of a large view, and some others.
-    private const int ProbesMax = 128;
-
     // Peers that have been told that they are no neighbors; each is told once between two shuffles.
     private const int ToldMax = 64;
 
@@ -54,7 +51,7 @@ internal sealed class MembershipState
     private readonly PendingPeers _requests = new(RequestsMax);
     private readonly PendingPeers _joins = new(ContactsMax);
     private readonly LostPeers _lost = new();
-    private readonly PeerProbes _probes = new(ProbesMax);
+    private readonly PeerProbes _probes = new();
     private readonly ShuffleSchedule _shuffles;
     private PeerData? _ownData;
     private TimeSpan? _rejoinAt;
@@ -83,12 +80,10 @@ internal sealed class MembershipState
 
     /// <summary>When <see cref="OnTimeout"/> is to be called.</summary>
     public TimeSpan NextTimeout =>
-        new[] { _rejoinAt, _requests.NextDeadline, _joins.NextDeadline, _probes.NextDeadline }.Min(due => due ?? TimeSpan.MaxValue) is var next && next < _shuffles.DueAt
-            ? next
-            : _shuffles.DueAt;
+        new[] { _shuffles.DueAt, _rejoinAt, _requests.NextDeadline, _joins.NextDeadline, _probes.NextDeadline }.Min()!.Value;
 
     /// <summary>Whether the topic needs the connection to a peer.</summary>
-    public bool Needs(EndpointId peer) => _active.Contains(peer) || _requests.Contains(peer) || _joins.Contains(peer) || _probes.IsAsked(peer);
+    public bool Needs(EndpointId peer) => _active.Contains(peer) || _requests.Contains(peer) || _joins.Contains(peer);
 
     /// <summary>Whether a peer is a neighbor.</summary>
     public bool IsNeighbor(EndpointId peer) => _active.Contains(peer);
@@ -199,7 +194,7 @@ internal sealed class MembershipState
     /// <summary>The connection to a peer broke, or none came up.</summary>
     public void OnPeerDisconnected(TimeSpan now, EndpointId peer)
     {
-        bool wasAsked = _requests.Remove(peer) | _joins.Remove(peer) | _probes.Remove(peer);
+        bool wasAsked = _requests.Remove(peer) | _joins.Remove(peer);
         if (!wasAsked && !_active.Contains(peer))
             return;
         Lose(now, peer);
@@ -452,9 +447,10 @@ internal sealed class MembershipState
         _lost.Add(peer);
     }
 
-    /// <summary>A peer gave no sign of life although its connection seems to last. If it is only slow, it hears that it is no neighbor now.</summary>
+    /// <summary>A neighbor gave no sign of life although its connection seems to last. If it is only slow, it hears that it is no neighbor now.</summary>
     private void GiveUp(TimeSpan now, EndpointId peer)
     {
+        // One that was asked to be a neighbor anew would take that for the answer.
         if (_requests.Contains(peer) || _joins.Contains(peer))
             return;
         Lose(now, peer);

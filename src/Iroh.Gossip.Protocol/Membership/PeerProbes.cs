@@ -2,48 +2,52 @@ using Iroh.Base;
 
 namespace Iroh.Gossip.Membership;
 
-/// <summary>
-/// Which peers are thought to be there: when something was last heard of each neighbor, and who was asked for a sign of life and has not given one.
-/// </summary>
-/// <param name="capacity">How many are asked at a time, at most; more than there are neighbors.</param>
-internal sealed class PeerProbes(int capacity)
+/// <summary>Which neighbors are thought to be there: when something was last heard of each, and who was asked for a sign of life and has not given one.</summary>
+internal sealed class PeerProbes
 {
     /// <summary>How long a neighbor may be silent before it is asked whether it is there.</summary>
     public static readonly TimeSpan SilenceMax = TimeSpan.FromSeconds(4);
 
-    /// <summary>How long an answer may take: a dial over a relay, on a machine that is busy.</summary>
+    /// <summary>How long an answer may take: some round trips over a relay, to a machine that is busy.</summary>
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    private readonly PendingPeers _asked = new(capacity);
-    private readonly Dictionary<EndpointId, TimeSpan> _heardAt = [];
+    // Sorted, so that a seed replays.
+    private readonly SortedDictionary<EndpointId, (TimeSpan HeardAt, TimeSpan? Deadline)> _neighbors = [];
 
-    public TimeSpan? NextDeadline => _asked.NextDeadline;
-
-    public bool IsAsked(EndpointId peer) => _asked.Contains(peer);
+    public TimeSpan? NextDeadline => _neighbors.Values.Min(neighbor => neighbor.Deadline);
 
     /// <summary>A peer has become a neighbor.</summary>
-    public void OnNeighborUp(TimeSpan now, EndpointId peer) => _heardAt[peer] = now;
+    public void OnNeighborUp(TimeSpan now, EndpointId peer) => _neighbors[peer] = (now, null);
 
     /// <summary>A peer is no neighbor any more.</summary>
-    public void OnNeighborDown(EndpointId peer) => _heardAt.Remove(peer);
+    public void OnNeighborDown(EndpointId peer) => _neighbors.Remove(peer);
 
     /// <summary>A peer sent something, whatever it was.</summary>
     public void OnHeard(TimeSpan now, EndpointId peer)
     {
-        _asked.Remove(peer);
-        if (_heardAt.ContainsKey(peer))
-            _heardAt[peer] = now;
+        if (_neighbors.ContainsKey(peer))
+            _neighbors[peer] = (now, null);
     }
 
     /// <summary>Whether a neighbor has been silent for so long that it is to be asked.</summary>
-    public bool IsSilent(TimeSpan now, EndpointId neighbor) => _heardAt.TryGetValue(neighbor, out TimeSpan at) && now - at >= SilenceMax;
+    public bool IsSilent(TimeSpan now, EndpointId neighbor) => now - _neighbors[neighbor].HeardAt >= SilenceMax;
 
-    /// <summary>Starts to wait for an answer. False if one is waited for already, or from too many.</summary>
-    public bool Ask(TimeSpan now, EndpointId peer) => _asked.Add(peer, now + Timeout);
+    /// <summary>A neighbor is asked. False if its answer to a question before is waited for.</summary>
+    public bool Ask(TimeSpan now, EndpointId neighbor)
+    {
+        (TimeSpan heardAt, TimeSpan? deadline) = _neighbors[neighbor];
+        if (deadline is not null)
+            return false;
+        _neighbors[neighbor] = (heardAt, now + Timeout);
+        return true;
+    }
 
-    /// <summary>The connection to a peer broke. Whether it was asked.</summary>
-    public bool Remove(EndpointId peer) => _asked.Remove(peer);
-
-    /// <summary>Takes out those that did not answer in time.</summary>
-    public List<EndpointId> TakeOverdue(TimeSpan now) => _asked.TakeOverdue(now);
+    /// <summary>Takes out the questions that were not answered in time.</summary>
+    public List<EndpointId> TakeOverdue(TimeSpan now)
+    {
+        List<EndpointId> overdue = [.. _neighbors.Where(neighbor => neighbor.Value.Deadline <= now).Select(neighbor => neighbor.Key)];
+        foreach (EndpointId peer in overdue)
+            _neighbors[peer] = (_neighbors[peer].HeardAt, null);
+        return overdue;
+    }
 }

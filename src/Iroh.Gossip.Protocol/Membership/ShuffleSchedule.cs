@@ -25,7 +25,7 @@ internal sealed class ShuffleSchedule
     /// <summary>When the next shuffle is due.</summary>
     public TimeSpan DueAt { get; private set; }
 
-    /// <summary>Whether there was a disturbance about a minute ago or later.</summary>
+    /// <summary>Whether there was a change lately: as long as shuffles are not as rare as they will be.</summary>
     public bool IsUnsettled => _delay < _delayMax;
 
     /// <summary>A neighbor is gone.</summary>
