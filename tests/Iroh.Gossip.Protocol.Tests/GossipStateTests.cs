@@ -126,6 +126,32 @@ public class GossipStateTests
     }
 
     [Fact]
+    public void An_answer_that_comes_too_late_is_not_answered_for_ever()
+    {
+        GossipState one = Joined(s_one, s_peer);
+        var other = new GossipState(s_peer, new GossipConfiguration(), new SeededRandomSource(8));
+        other.Join(s_now, s_one, []);
+        Outputs(one);
+        // The join is given up meanwhile.
+        TimeSpan now = s_now + TimeSpan.FromSeconds(3);
+        other.OnMessage(now, s_self, s_one, new JoinMessage(null));
+        other.OnTimeout(now += TimeSpan.FromSeconds(2));
+        one.OnTimeout(now);
+        Outputs(one);
+        (GossipState At, EndpointId Id) from = (other, s_peer), to = (one, s_self);
+        int exchanged = 0;
+        while (Outputs(from.At).OfType<SendMessage>().Select(send => send.Message).OfType<NeighborMessage>().FirstOrDefault() is { } message)
+        {
+            Assert.True(++exchanged < 10, "they go on answering each other");
+            to.At.OnMessage(now, from.Id, s_one, message);
+            (from, to) = (to, from);
+        }
+
+        Assert.Equal([s_peer], one.Neighbors(s_one));
+        Assert.Equal([s_self], other.Neighbors(s_one));
+    }
+
+    [Fact]
     public void A_first_neighbor_is_asked_for_others_at_once_and_they_become_neighbors()
     {
         GossipState state = Joined(s_one, s_peer);

@@ -163,6 +163,9 @@ internal sealed class MembershipState
                 break;
             case ShuffleMessage shuffle:
                 OnShuffle(from, shuffle);
+                // Peers begin a walk at their neighbors.
+                if (shuffle.Origin == from)
+                    OnMessageFromStranger(from, isWanted: true);
                 break;
             case ShuffleReplyMessage reply:
                 AddPassive(reply.Nodes);
@@ -281,8 +284,11 @@ internal sealed class MembershipState
             AddActive(now, from);
         }
 
-        if (!isAnswer)
-            _outbox.Send(from, new NeighborMessage(message.Priority, _ownData));
+        if (isAnswer)
+            return;
+        // What comes next is taken for the answer: where it came too late for a request, both would answer each other for ever.
+        _requests.Add(from, now + _configuration.NeighborTimeout);
+        _outbox.Send(from, new NeighborMessage(message.Priority, _ownData));
     }
 
     private void OnDisconnect(TimeSpan now, EndpointId from, bool isAlive)

@@ -175,6 +175,8 @@ public class SwarmSimulationTests
         network.Broadcast(network.Peers[0], "all");
         network.Run(TimeSpan.FromSeconds(5));
         AssertDelivered(network, "all", network.Peers.Skip(1));
+        // Those that were lost are taken in again, one a minute, and until then somebody is always about to change its neighbors.
+        network.Run(TimeSpan.FromMinutes(10));
         AssertSound(network);
     }
 
