@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Blixard.Testing.Basics;
 
 namespace Iroh.Gossip.Tests;
 
@@ -7,7 +8,7 @@ public class GossipSwarmTests
     // Connections to those that died silently last on for half a minute, and whoever has no others finds its way back within another.
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Six_endpoints_of_which_one_goes_and_another_comes_hear_each_other_once()
     {
         await using var swarm = new GossipSwarm(seed: 2, TimeSpan.FromSeconds(60));

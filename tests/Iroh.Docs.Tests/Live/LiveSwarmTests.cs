@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Blixard.Testing.Basics;
 using Iroh.Gossip;
 
 namespace Iroh.Docs.Live;
@@ -18,7 +19,7 @@ public class LiveSwarmTests
         Live = new LiveConfiguration { RepairInterval = TimeSpan.FromSeconds(15), RetryDelay = TimeSpan.FromSeconds(1), RetryDelayMax = TimeSpan.FromSeconds(5) },
     };
 
-    [Fact]
+    [Fact(Timeout = Patience.Test)]
     public async Task Six_replicas_of_which_one_dies_and_another_comes_become_equal()
     {
         await using var swarm = new LiveSwarm(seed: 3, TimeSpan.FromSeconds(60), s_quick);
