@@ -132,10 +132,10 @@ public class GossipStateTests
         var other = new GossipState(s_peer, new GossipConfiguration(), new SeededRandomSource(8));
         other.Join(s_now, s_one, []);
         Outputs(one);
-        // The join is given up meanwhile.
-        TimeSpan now = s_now + TimeSpan.FromSeconds(3);
-        other.OnMessage(now, s_self, s_one, new JoinMessage(null));
-        other.OnTimeout(now += TimeSpan.FromSeconds(2));
+        // Both give their requests up meanwhile.
+        other.OnMessage(s_now, s_self, s_one, new JoinMessage(null));
+        TimeSpan now = s_now + TimeSpan.FromMilliseconds(1200);
+        other.OnTimeout(now);
         one.OnTimeout(now);
         Outputs(one);
         (GossipState At, EndpointId Id) from = (other, s_peer), to = (one, s_self);
