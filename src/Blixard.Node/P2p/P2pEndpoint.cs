@@ -103,7 +103,10 @@ internal sealed partial class P2pEndpoint(
         return false;
     }
 
-    /// <summary>Links to the members from now on. Called once, after <see cref="TryBindAsync"/>.</summary>
+    /// <summary>
+    /// Links to the members from now on. Called once, after <see cref="TryBindAsync"/>; if that bound, all protocols are served when this
+    /// returns, so that a node that says it is ready can share.
+    /// </summary>
     /// <param name="key">The node's key.</param>
     /// <param name="directory">The members.</param>
     /// <param name="runner">Serves their calls.</param>
@@ -113,7 +116,7 @@ internal sealed partial class P2pEndpoint(
     {
         Volatile.Write(ref _directory, directory);
         if (options.P2p)
-            _serving = Task.Run(() => ServeAsync(key, directory, runner, peers, protocols));
+            _serving = ServeAsync(key, directory, runner, peers, protocols);
     }
 
     /// <summary>Closes the links and the endpoint.</summary>
