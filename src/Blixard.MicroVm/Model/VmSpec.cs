@@ -18,6 +18,9 @@ public sealed record VmSpec
     /// <summary>The longest kernel command line in bytes (COMMAND_LINE_SIZE of Linux on x86 is 2048), less what the driver adds.</summary>
     public const int KernelArgumentsLengthMax = 1536;
 
+    /// <summary>The most forwarded ports: each is a listening socket of QEMU, and whoever wants more wants something else than single ports.</summary>
+    public const int PortsMax = 64;
+
     /// <summary>An RFC 1123 label, unique on the node (see <see cref="VmName"/>).</summary>
     public required string Name { get; init; }
 
@@ -45,7 +48,7 @@ public sealed record VmSpec
     /// <summary>Gives the guest a network card behind QEMU's user-mode NAT (10.0.2.0/24 by DHCP, no root needed).</summary>
     public bool UserNetwork { get; init; }
 
-    /// <summary>TCP ports of this machine that lead into the guest; they need <see cref="UserNetwork"/>.</summary>
+    /// <summary>TCP ports of this machine that lead into the guest, at most <see cref="PortsMax"/>; they need <see cref="UserNetwork"/>.</summary>
     public IReadOnlyList<PortForward> Ports { get; init; } = [];
 
     /// <summary>Says what is wrong with this specification, or null if it can be started. Looks at no file.</summary>
@@ -69,6 +72,8 @@ public sealed record VmSpec
             return "a kernel argument consists of printable ASCII characters";
         if (Ports.Count > 0 && !UserNetwork)
             return "port forwards need the user network";
+        if (Ports.Count > PortsMax)
+            return $"the VM has {Ports.Count} port forwards; {PortsMax} are possible";
         return CheckPorts();
     }
 

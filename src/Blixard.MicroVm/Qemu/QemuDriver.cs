@@ -165,6 +165,8 @@ public sealed class QemuDriver : IVmDriver
     {
         await process.WaitForEndAsync(CancellationToken.None).ConfigureAwait(false);
         string said = QemuProcess.ReadErrorTail(paths.ErrorLog);
+        if (PortTrouble.Find(said) is { } port)
+            return new VmException(VmFailure.StartFailed, PortTrouble.Explain(port));
         string code = process.ExitCode is { } exitCode ? $" (exit code {exitCode})" : "";
         return new VmException(VmFailure.StartFailed, $"QEMU ended at once{code}: {(said.Length == 0 ? "it said nothing" : said)}");
     }

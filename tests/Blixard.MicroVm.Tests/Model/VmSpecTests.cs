@@ -47,6 +47,7 @@ public sealed class VmSpecTests
         { Good with { UserNetwork = true, Ports = [new PortForward(0, 80)] }, "0:80" },
         { Good with { UserNetwork = true, Ports = [new PortForward(80, 70000)] }, "80:70000" },
         { Good with { UserNetwork = true, Ports = [new PortForward(80, 1), new PortForward(80, 2)] }, "twice" },
+        { Good with { UserNetwork = true, Ports = [.. Enumerable.Range(1, 65).Select(port => new PortForward(port, 80))] }, "65 port forwards" },
     };
 
     [Theory]

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Blixard.MicroVm.Console;
 using Blixard.MicroVm.Drivers;
 using Blixard.MicroVm.Model;
 using Blixard.MicroVm.Qemu;
+using Blixard.Testing.Basics;
 
 namespace Blixard.MicroVm.Tests.Qemu;
 
@@ -82,12 +84,12 @@ public sealed class QemuDriverTests(RealQemu image) : IAsyncDisposable
     {
         string disk = _directory.File("disk,1.img");
         await File.WriteAllBytesAsync(disk, [.. "from the host\n"u8, .. new byte[1 << 20]], _limit.Token);
-        int port = FreePort();
+        int port = FreePort.Find();
         VmSpec spec = Spec("busy") with { Disks = [new VmDisk(disk, ReadOnly: true)], UserNetwork = true, Ports = [new PortForward(port, 80)] };
         VmPlace place = Place("busy", logLengthMax: 8192);
         await using IVmInstance instance = await Driver().StartAsync(new VmLaunch(spec, place), _limit.Token);
         await WaitForTextAsync(place.Log, "blixard-guest: network 10.0.2.15/24");
-        using var http = new HttpClient();
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         Assert.StartsWith("hello from busy, ", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"), _limit.Token), StringComparison.Ordinal);
 
         // QEMU logs a character twice when a reader makes it wait, so nobody listens while the guest counts.
@@ -115,11 +117,33 @@ public sealed class QemuDriverTests(RealQemu image) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_port_that_another_program_has_is_named()
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        int taken = ((IPEndPoint)other.LocalEndpoint).Port;
+        VmSpec spec = Spec("web") with { UserNetwork = true, Ports = [new PortForward(FreePort.Find(), 80), new PortForward(taken, 8080)] };
+
+        VmException e = await Assert.ThrowsAsync<VmException>(async () => await Driver().StartAsync(new VmLaunch(spec, Place("web")), _limit.Token));
+
+        Assert.Equal(VmFailure.StartFailed, e.Failure);
+        Assert.Equal($"127.0.0.1:{taken} of this node cannot be published: another program there has it; end that one, or publish another port", e.Message);
+    }
+
+    [Theory]
+    [InlineData("-netdev user,id=network,hostfwd=tcp:127.0.0.1:8080-:80: Could not set up host forwarding rule 'tcp:127.0.0.1:8080-:80'", 8080)]
+    [InlineData("Could not set up host forwarding rule 'tcp:127.0.0.1:65536-:80'", null)]
+    [InlineData("Could not set up host forwarding rule 'tcp:127.0.0.1:", null)]
+    [InlineData("Could not set up host forwarding rule 'udp:127.0.0.1:8080-:80'", null)]
+    [InlineData("could not load kernel", null)]
+    public void The_port_that_QEMU_could_not_open_is_found_in_what_it_says(string said, int? port) => Assert.Equal(port, PortTrouble.Find(said));
+
+    [Fact]
     public async Task A_guest_that_ignores_the_request_is_ended_by_force()
     {
         VmPlace place = Place("deaf");
-        // The shell alone loads no module, so nobody hears the power button.
-        VmSpec spec = Spec("deaf") with { KernelArguments = ["rdinit=/bin/busybox", "--", "sh"] };
+        // The shell alone loads no module, so nobody hears the power button, and the network card is one without a driver.
+        VmSpec spec = Spec("deaf") with { KernelArguments = ["rdinit=/bin/busybox", "--", "sh"], UserNetwork = true };
         await using IVmInstance instance = await Driver().StartAsync(new VmLaunch(spec, place), _limit.Token);
         await WaitForTextAsync(place.Log, "/ #");
         VmExit exit = await instance.StopAsync(TimeSpan.FromSeconds(1.5), _limit.Token);
@@ -224,13 +248,6 @@ public sealed class QemuDriverTests(RealQemu image) : IAsyncDisposable
     }
 
     private VmSpec Spec(string name) => new() { Name = name, KernelPath = image.KernelPath, InitramfsPath = image.InitramfsPath };
-
-    private static int FreePort()
-    {
-        using var socket = new TcpListener(System.Net.IPAddress.Loopback, 0);
-        socket.Start();
-        return ((System.Net.IPEndPoint)socket.LocalEndpoint).Port;
-    }
 
     private async Task SignalAsync(string signal, int pid)
     {
