@@ -58,6 +58,35 @@ public sealed class VmTests
     }
 
     [Fact]
+    public async Task A_VM_goes_where_its_port_is_free_and_nowhere_when_all_nodes_publish_it()
+    {
+        await using var cluster = new TestCluster();
+        TestNode one = await cluster.UpAsync("one", options => WithoutQemu(options) with { MemoryMib = 16384 });
+        TestNode two = await cluster.JoinAsync("two", one, WithoutQemu);
+        await two.UntilLinkedAsync("one");
+        await one.UntilLinkedAsync("two");
+        await AddImageAsync(one, cluster, "tiny", 1000);
+
+        RunResponse first = await two.CallAsync(VmMethods.Run, new RunRequest { Spec = Publishing("first", "") });
+        RpcException there = await RefusedAsync(two, Publishing("second", "one"));
+        RunResponse second = await two.CallAsync(VmMethods.Run, new RunRequest { Spec = Publishing("second", "") });
+        RpcException third = await RefusedAsync(one, Publishing("third", ""));
+        VmSpec wrong = Publishing("wrong", "");
+        wrong.Network.Ports[0].GuestPort = 0;
+        RpcException refused = await RefusedAsync(one, wrong);
+        await one.CallAsync(VmMethods.Remove, new RemoveVmRequest { Name = "first", Force = true });
+        RunResponse again = await one.CallAsync(VmMethods.Run, new RunRequest { Spec = Publishing("third", "") });
+
+        Assert.Equal(("one", "two", "one"), (first.Vm.Status.Node, second.Vm.Status.Node, again.Vm.Status.Node));
+        Assert.Equal(8080U, Assert.Single((await two.StatusAsync()).Vms.Single(vm => vm.Spec.Name == "second").Spec.Network.Ports).HostPort);
+        Assert.Equal((RpcStatusCode.ResourceExhausted, RpcStatusCode.ResourceExhausted), (there.StatusCode, third.StatusCode));
+        Assert.Contains("one publishes port 8080 for the VM first already", there.Message);
+        Assert.Contains("one publishes port 8080 for the VM first already; two publishes port 8080 for the VM second already", third.Message);
+        Assert.Equal(RpcStatusCode.InvalidArgument, refused.StatusCode);
+        Assert.Contains("8080:0", refused.Message);
+    }
+
+    [Fact]
     public async Task A_node_with_VMs_leaves_by_force_only_and_takes_them_along()
     {
         await using var cluster = new TestCluster();
@@ -148,6 +177,13 @@ public sealed class VmTests
     }
 
     private static VmSpec Spec(string name, string image, string node) => new() { Name = name, Image = image, Node = node, Restart = RestartPolicy.Never };
+
+    private static VmSpec Publishing(string name, string node)
+    {
+        VmSpec spec = Spec(name, "tiny", node);
+        spec.Network = new VmNetwork { Ports = { new PublishedPort { HostPort = 8080, GuestPort = 80 } } };
+        return spec;
+    }
 
     private static Task<RpcException> RefusedAsync(TestNode node, VmSpec spec) =>
         Assert.ThrowsAsync<RpcException>(() => node.CallAsync(VmMethods.Run, new RunRequest { Spec = spec }));

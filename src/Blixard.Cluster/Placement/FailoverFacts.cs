@@ -25,13 +25,10 @@ public static class FailoverFacts
         {
             NodeInfo info = member.Node;
             DateTimeOffset? lostSince = liveness.LostSince(id);
-            VmRecord[] placed = [.. vms.Where(vm => vm.Status.Node == info.Name)];
-            return new FailoverNode(
-                new PlacementNode(
-                    info.Name, lostSince is null && (liveness.Alive.ContainsKey(id) || isReachable(id)),
-                    info.Capacity?.Vcpus ?? 0, info.Capacity?.MemoryMib ?? 0,
-                    (uint)placed.Sum(vm => vm.Spec.Vcpus), (ulong)placed.Sum(vm => (long)vm.Spec.MemoryMib), info.Labels),
-                lostSince);
+            var empty = new PlacementNode(
+                info.Name, lostSince is null && (liveness.Alive.ContainsKey(id) || isReachable(id)),
+                info.Capacity?.Vcpus ?? 0, info.Capacity?.MemoryMib ?? 0, 0, 0, info.Labels);
+            return new FailoverNode(vms.Where(vm => vm.Status.Node == info.Name).Aggregate(empty, (node, vm) => node.With(vm.Spec)), lostSince);
         }
     }
 

@@ -9,7 +9,7 @@ public static class FailoverPlanner
     /// <summary>Decides.</summary>
     /// <param name="nodes">All members.</param>
     /// <param name="vms">All VMs.</param>
-    /// <returns>One decision for each VM of a lost node, by name. A node that gets a VM has less room for the next.</returns>
+    /// <returns>One decision for each VM of a lost node, by name. A node that gets a VM has less room and fewer ports for the next.</returns>
     public static IReadOnlyList<FailoverDecision> Plan(IReadOnlyCollection<FailoverNode> nodes, IReadOnlyCollection<FailoverVm> vms)
     {
         ArgumentNullException.ThrowIfNull(nodes);
@@ -26,7 +26,7 @@ public static class FailoverPlanner
             FailoverDecision decision = Decide(vm, since, [.. alive.Values]);
             decisions.Add(decision);
             if (decision.To is { } to)
-                alive[to] = alive[to] with { UsedVcpus = alive[to].UsedVcpus + vm.Spec.Vcpus, UsedMemoryMib = alive[to].UsedMemoryMib + vm.Spec.MemoryMib };
+                alive[to] = alive[to].With(vm.Spec);
         }
 
         return decisions;
@@ -49,7 +49,7 @@ public static class FailoverPlanner
             return Wait("it may run elsewhere, but was asked for on this node by name, and waits for it");
         if (alive.Length == 0)
             return Wait("it may run elsewhere, but there is no other node");
-        PlacementDecision place = Placer.Place(new PlacementRequest(spec.Vcpus, spec.MemoryMib, "", spec.NodeLabels), alive);
+        PlacementDecision place = Placer.Place(PlacementRequest.Of(spec), alive);
         return place.Node is { } to
             ? new FailoverDecision(spec.Name, vm.Node, to, $"moved from {vm.Node}, lost since {Describe(since)}")
             : Wait($"it may run elsewhere, but no other node can take it: {place.Reason}");

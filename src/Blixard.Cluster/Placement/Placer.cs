@@ -2,7 +2,7 @@ namespace Blixard.Cluster.Placement;
 
 /// <summary>
 /// Chooses the node of a VM: a pure function of what is known. The node that was asked for, if it can; otherwise, among the
-/// ready nodes that carry the labels and have the room, the one with the most free memory, ties by name.
+/// ready nodes that carry the labels and have the room and the ports, the one with the most free memory, ties by name.
 /// </summary>
 public static class Placer
 {
@@ -46,8 +46,14 @@ public static class Placer
 
         if (node.FreeMemoryMib < request.MemoryMib)
             return $"{node.Name} has {node.FreeMemoryMib} MiB of memory free, {request.MemoryMib} needed";
-        return node.FreeVcpus < request.Vcpus
-            ? $"{node.Name} has {node.FreeVcpus} virtual CPUs free, {request.Vcpus} needed"
-            : null;
+        if (node.FreeVcpus < request.Vcpus)
+            return $"{node.Name} has {node.FreeVcpus} virtual CPUs free, {request.Vcpus} needed";
+        foreach (uint port in request.HostPorts)
+        {
+            if (node.PublishedPorts.TryGetValue(port, out string? vm))
+                return $"{node.Name} publishes port {port} for the VM {vm} already";
+        }
+
+        return null;
     }
 }

@@ -62,7 +62,7 @@ internal sealed class VmService(NodeSelf self, NodeCluster cluster, NodeImages i
 
     private static PlacementDecision Place(VmSpec spec, IReadOnlyList<FailoverNode> rooms)
     {
-        var request = new PlacementRequest(spec.Vcpus, spec.MemoryMib, spec.Node, spec.NodeLabels);
+        var request = PlacementRequest.Of(spec);
         if (spec.Node.Length == 0 || rooms.FirstOrDefault(room => room.Node.Name == spec.Node) is not { LostSince: { } since } lost)
             return Placer.Place(request, [.. rooms.Select(room => room.Node)]);
         // Who names a node that is lost means that one, and waits for it.

@@ -45,6 +45,8 @@ internal static class VmSpecs
             V1.RestartPolicy.Always => RestartPolicy.Always,
             _ => RestartPolicy.OnFailure,
         },
+        UserNetwork = spec.Network is not null,
+        Ports = [.. (spec.Network?.Ports ?? []).Select(port => new PortForward(ToPort(port.HostPort), ToPort(port.GuestPort)))],
     };
 
     /// <summary>The image's name, and its hash if the record has it: those of former versions do not.</summary>
@@ -54,6 +56,9 @@ internal static class VmSpecs
         int mark = kernelPath.LastIndexOf(HashMark);
         return mark >= 0 && BlobHash.TryParse(kernelPath[(mark + 1)..], out BlobHash hash) ? (kernelPath[..mark], hash) : (kernelPath, null);
     }
+
+    // What is no port stays none.
+    private static int ToPort(uint number) => (int)Math.Min(number, int.MaxValue);
 
     /// <summary>Whether the VM may be moved to another node, so that it may run here only under the guard.</summary>
     public static bool IsMovable(VmIntent intent) => intent.Spec.OnNodeLoss == NodeLossPolicy.Elsewhere;

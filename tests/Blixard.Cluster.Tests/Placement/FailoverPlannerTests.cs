@@ -65,6 +65,18 @@ public class FailoverPlannerTests
     }
 
     [Fact]
+    public void VMs_that_publish_the_same_port_do_not_move_to_one_node_and_the_last_says_who_has_it()
+    {
+        Action<VmSpec> publish = spec => spec.Network = new VmNetwork { Ports = { new PublishedPort { HostPort = 8080, GuestPort = 80 } } };
+        IReadOnlyList<FailoverDecision> decisions = FailoverPlanner.Plan(
+            [Lost("a"), Lost("d"), Node("b", free: 4096), Node("c", free: 2048)], [Vm("x", "a", publish), Vm("y", "d", publish), Vm("z", "a", publish), Vm("zz", "a")]);
+
+        Assert.Equal(["b", "c", null, "b"], decisions.Select(decision => decision.To));
+        Assert.EndsWith(
+            "no other node can take it: b publishes port 8080 for the VM x already; c publishes port 8080 for the VM y already", decisions[2].Reason);
+    }
+
+    [Fact]
     public void Nothing_is_decided_while_nobody_is_lost() =>
         Assert.Empty(FailoverPlanner.Plan([Node("a", free: 0), Node("b", free: 1024)], [Vm("x", "a")]));
 
@@ -101,6 +113,21 @@ public class FailoverPlannerTests
         Assert.Equal([VmState.Unknown, VmState.Running], shown.Select(vm => vm.Status.State));
         Assert.Contains("its node node-9 is no member of this cluster", shown[0].Status.Reason);
         Assert.Same(records, FailoverFacts.Show(records, []));
+    }
+
+    [Fact]
+    public void A_node_offers_what_its_VMs_leave_of_its_room_and_ports()
+    {
+        VmRecord first = Record("x", "node-1", NodeLossPolicy.Here), second = Record("y", "node-1", NodeLossPolicy.Here), other = Record("z", "node-2", NodeLossPolicy.Here);
+        first.Spec.Network = new VmNetwork { Ports = { new PublishedPort { HostPort = 8080, GuestPort = 80 } } };
+        // Two that were placed at the same moment may publish the same port.
+        second.Spec.Network = first.Spec.Network.Clone();
+        var members = new Dictionary<EndpointId, Member> { [TemporaryStore.Id(1)] = new() { Node = TemporaryStore.Node(1) } };
+
+        PlacementNode node = Assert.Single(FailoverFacts.Nodes(members, LivenessView.Empty, [first, second, other], _ => true)).Node;
+
+        Assert.Equal((true, 2U, 512UL), (node.IsReady, node.UsedVcpus, node.UsedMemoryMib));
+        Assert.Equal((8080U, "x"), Assert.Single(node.PublishedPorts.Select(pair => (pair.Key, pair.Value))));
     }
 
     private static FailoverDecision Decide(FailoverVm vm) => Assert.Single(FailoverPlanner.Plan([Lost("a"), Node("b", free: 1024)], [vm]));

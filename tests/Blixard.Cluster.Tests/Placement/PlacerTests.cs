@@ -1,4 +1,5 @@
 using Blixard.Cluster.Placement;
+using Blixard.V1;
 
 namespace Blixard.Cluster.Tests.Placement;
 
@@ -51,9 +52,38 @@ public class PlacerTests
             Placer.Place(Request(), [Node("b", used: 924), Node("a") with { IsReady = false }]).Reason);
 
     [Fact]
+    public void A_node_that_publishes_a_port_already_is_no_place_for_a_VM_that_publishes_it_too()
+    {
+        PlacementNode taken = Node("a").With(Publishing("web-1", 8080, 22)), free = Node("b", used: 256).With(Publishing("other", 9090));
+        var request = PlacementRequest.Of(Publishing("web-2", 443, 8080));
+
+        Assert.Equal("b", Placer.Place(request, [taken, free]).Node);
+        Assert.Equal("a publishes port 8080 for the VM web-1 already", Placer.Place(request with { Node = "a" }, [taken, free]).Reason);
+        Assert.Equal(
+            "a publishes port 8080 for the VM web-1 already; b publishes port 443 for the VM web-3 already",
+            Placer.Place(request, [taken, free.With(Publishing("web-3", 443))]).Reason);
+        // The ports of guests may be the same, and without ports a node with ports is as good as any.
+        Assert.Equal("a", Placer.Place(Request(), [taken, free]).Node);
+    }
+
+    [Fact]
+    public void A_VM_takes_room_and_ports_and_leaves_others_theirs()
+    {
+        PlacementNode node = Node("a").With(Publishing("web-1", 8080)).With(Publishing("web-2", 8080, 8081)).With(new VmSpec { Name = "mute", Vcpus = 1, MemoryMib = 100 });
+
+        Assert.Equal((3U, 612UL), (node.UsedVcpus, node.UsedMemoryMib));
+        Assert.Equal([(8080U, "web-1"), (8081U, "web-2")], node.PublishedPorts.Select(pair => (pair.Key, pair.Value)));
+    }
+
+    [Fact]
     public void An_empty_cluster_says_so() => Assert.Equal("the cluster has no nodes", Placer.Place(Request(), []).Reason);
 
-    private static PlacementRequest Request() => new(1, 256, "", s_none);
+    private static PlacementRequest Request() => new(1, 256, "", s_none, []);
+
+    private static VmSpec Publishing(string name, params uint[] ports) => new()
+    {
+        Name = name, Vcpus = 1, MemoryMib = 256, Network = new VmNetwork { Ports = { ports.Select(port => new PublishedPort { HostPort = port, GuestPort = 80 }) } },
+    };
 
     private static PlacementNode Node(string name, ulong used = 0) => new(name, true, 4, 1024, 0, used, s_none);
 }

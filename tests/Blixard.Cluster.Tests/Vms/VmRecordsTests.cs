@@ -8,6 +8,11 @@ namespace Blixard.Cluster.Tests.Vms;
 
 public class VmRecordsTests
 {
+    // As the former version wrote it: a VM with all that it knew, owned by node-3 in epoch 7, started once.
+    private const string RecordWithoutNetwork =
+        "0a530a03776562120d64656269616e3a6c6174657374180220800430033a05717569657440014a090a047a6f6e6512016150025a20000102030405060708090a" +
+        "0b0c0d0e0f101112131415161718191a1b1c1d1e1f12066e6f64652d33180722060880f2d6ca063001";
+
     [Fact]
     public async Task A_new_vm_is_created_on_its_node_and_only_once()
     {
@@ -142,6 +147,53 @@ public class VmRecordsTests
         await vms.RemoveAsync("web", force: false);
         Assert.True(await watch.MoveNextAsync());
         Assert.Empty(watch.Current);
+    }
+
+    [Fact]
+    public async Task A_record_from_before_VMs_had_networks_is_one_of_a_VM_without_and_stays_so()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        StoreCommit commit = await temporary.Store.TransactAsync(
+            new StoreTransaction([], [new StoreOperation.Put("/vms/web/spec", Convert.FromHexString(RecordWithoutNetwork))]));
+        Assert.True(commit.Succeeded);
+
+        VmRecord old = await vms.GetAsync("web");
+        Assert.Null(old.Spec.Network);
+        Assert.Equal(("debian:latest", 2U, 512UL, "node-3", 7UL, "a"), (old.Spec.Image, old.Spec.Vcpus, old.Spec.MemoryMib, old.Status.Node, old.Status.Epoch, old.Spec.NodeLabels["zone"]));
+        Assert.Equal((RestartPolicy.Always, NodeLossPolicy.Elsewhere, 32), (old.Spec.Restart, old.Spec.OnNodeLoss, old.Spec.ImageHash.Length));
+
+        VmRecord stopped = await vms.SetDesiredAsync("web", DesiredState.Stopped);
+        Assert.Null(stopped.Spec.Network);
+        await vms.SetDesiredAsync("web", DesiredState.Running);
+        StoreEntry entry = Assert.IsType<StoreEntry>(await temporary.Store.GetAsync("/vms/web/spec"));
+        // One more start was asked for; nothing else is other than it was.
+        Assert.Equal(RecordWithoutNetwork[..^1] + "2", Convert.ToHexStringLower(entry.Value.Span));
+    }
+
+    [Fact]
+    public async Task Published_ports_are_kept_by_a_record_and_go_along_when_the_VM_moves()
+    {
+        await using var temporary = new TemporaryStore();
+        var vms = new VmRecords(temporary.Store, temporary.Time);
+        var liveness = new LivenessRecords(temporary.Store, temporary.Time);
+        VmSpec spec = Spec("web");
+        spec.OnNodeLoss = NodeLossPolicy.Elsewhere;
+        spec.Network = new VmNetwork { Ports = { new PublishedPort { HostPort = 8080, GuestPort = 80 }, new PublishedPort { HostPort = 2222, GuestPort = 22 } } };
+        VmSpec plain = Spec("plain");
+        plain.Network = new VmNetwork();
+        await vms.CreateAsync(plain, "node-1");
+        VmRecord created = await vms.CreateAsync(spec, "node-1");
+        StoreLease lease = await temporary.Store.GrantLeaseAsync(TimeSpan.FromSeconds(60));
+        Assert.True(await liveness.TryPutAliveAsync(TemporaryStore.Id(2), new NodeAlive(), lease.Id));
+
+        Assert.True(await vms.MoveAsync("web", created.Status.Epoch, TemporaryStore.Id(1), ("node-2", TemporaryStore.Id(2)), "because"));
+
+        VmRecord moved = await vms.GetAsync("web");
+        Assert.Equal("node-2", moved.Status.Node);
+        Assert.Equal(spec.Network, moved.Spec.Network);
+        // A card without ports is another thing than no card.
+        Assert.Empty(Assert.IsType<VmNetwork>((await vms.GetAsync("plain")).Spec.Network).Ports);
     }
 
     private static VmSpec Spec(string name) => new() { Name = name, Image = "debian:latest", Vcpus = 1, MemoryMib = 256 };
