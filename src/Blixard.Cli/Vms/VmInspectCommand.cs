@@ -18,9 +18,11 @@ internal static class VmInspectCommand
             InspectVmResponse response = await caller.CallAsync(
                 VmMethods.Inspect, new InspectVmRequest { Name = result.GetRequiredValue(name) }, null, cancellationToken).ConfigureAwait(false);
             JsonObject json = VmJson.Create(response.Vm);
-            output.Write(json, Output.TextTable.Render(["FIELD", "VALUE"], json.Select(item => (string[])[item.Key, item.Value?.ToString() ?? ""])));
+            output.Write(json, Output.TextTable.Render(["FIELD", "VALUE"], json.Select(item => (string[])[item.Key, Text(response.Vm, item)])));
             return ExitCode.Done;
         });
         return command;
     }
+
+    private static string Text(VmRecord vm, KeyValuePair<string, JsonNode?> item) => item.Key == "ports" ? VmText.Ports(vm) : item.Value?.ToString() ?? "";
 }

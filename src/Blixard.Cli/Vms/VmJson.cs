@@ -21,6 +21,8 @@ internal static class VmJson
         ["restart"] = StatusText.Name(vm.Spec.Restart),
         ["onNodeLoss"] = StatusText.Name(vm.Spec.OnNodeLoss),
         ["kernelArgs"] = vm.Spec.KernelArgs,
+        ["network"] = VmText.Network(vm),
+        ["ports"] = new JsonArray([.. (vm.Spec.Network?.Ports ?? []).Select(port => new JsonObject { ["host"] = VmText.HostAddress(port), ["guest"] = port.GuestPort })]),
         ["restarts"] = vm.Status?.Restarts ?? 0,
         ["epoch"] = vm.Status?.Epoch ?? 0,
         ["acceleration"] = vm.Status?.Acceleration ?? "",

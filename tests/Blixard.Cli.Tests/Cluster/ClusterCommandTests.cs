@@ -113,6 +113,8 @@ public sealed class ClusterCommandTests
             (1, "fits nowhere", "one", ["vm", "run", "a", "--image", "plain", "--memory", "1000000"]),
             (2, "name", "one", ["vm", "run", "Not_a_name", "--image", "plain"]),
             (2, "--image", "one", ["vm", "run", "a"]),
+            (2, "'80' is not that", "one", ["vm", "run", "a", "--image", "plain", "-p", "8080:80", "-p", "80"]),
+            (2, "that --no-network leaves out", "one", ["vm", "run", "a", "--image", "plain", "--publish", "8080:80", "--no-network"]),
             (2, "'banana' is not a duration", "one", ["token", "create", "--ttl", "banana"]),
             (2, "1 second to 30 days.", "one", ["token", "create", "--ttl", "31d"]),
             (2, "--frobnicate", "one", ["status", "--frobnicate"]),

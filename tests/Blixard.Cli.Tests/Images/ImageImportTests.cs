@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using Blixard.Cli.Images;
 using Blixard.Cli.Tests.Cluster;
+using Blixard.Cli.Tests.Vms;
 using Blixard.Containers;
+using Blixard.Testing.Basics;
 
 namespace Blixard.Cli.Tests.Images;
 
@@ -38,12 +40,15 @@ public sealed class ImageImportTests
         Assert.Contains("writing the disk", import.Errors);
         Assert.Equal([], Directory.EnumerateDirectories(temporary, "blixard-import-*"));
 
-        await cluster.JsonAsync("one", "vm", "run", "box-1", "--image", "hello");
+        int port = FreePort.Find();
+        await cluster.JsonAsync("one", "vm", "run", "box-1", "--image", "hello", "-p", $"{port}:8080");
         await using (CliProcess logs = CliProcess.Start("vm", "logs", "box-1", "-f", "--data-dir", cluster.DirectoryOf("one")))
         {
             Assert.Contains(HelloLine, await logs.ReadUntilAsync(HelloLine));
             await logs.EndAsync("INT");
         }
+
+        Assert.Equal("hello from a container image\n", await Page.FetchAsync(port));
 
         JsonNode stopped = await cluster.JsonAsync("one", "vm", "stop", "box-1");
         Assert.Equal("box-1", Text(stopped["name"]));
