@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Blixard.Node.Tests.Support;
 using Blixard.Rpc.Calls;
+using Blixard.Testing.Basics;
 using Blixard.V1;
 using Google.Protobuf;
 using Microsoft.Extensions.Logging;
@@ -34,17 +35,23 @@ public sealed class AgreementTests
         // The way to three changes: it comes back without P2P.
         await three.DisposeAsync();
         three = await cluster.StartAsync("three", new NodeStart.Up(), options => options with { P2p = false });
-        StatusResponse status = await one.UntilAsync(
+        await one.UntilAsync(
             seen => seen.Nodes.All(node => node.Raft is { Healthy: true }) && TunnelTo(seen, "three") is { Way: RaftWay.Grpc, BytesGrpc: > 0, Switches: > 0 },
             "Raft to three over gRPC");
         await PutAsync(one);
         // A call that is refused, and one whose target is not there.
         await Assert.ThrowsAsync<RpcException>(() => one.CallAsync(VmMethods.Inspect, new InspectVmRequest { Name = "nobody" }));
-        // The leader goes while the others stay.
-        TestNode leader = status.Leader switch { "two" => two, "three" => three, _ => one };
-        TestNode gone = leader == one ? two : leader;
-        await gone.DisposeAsync();
-        await one.UntilAsync(seen => seen.Nodes.Count(node => node.Raft is { Healthy: true }) == 2, "two servers left");
+        // The one to which there is a link goes, so that dials fail.
+        await two.DisposeAsync();
+        await one.UntilAsync(seen => seen.Leader is "one" or "three" && seen.Nodes.Count(node => node.Raft is { Healthy: true }) == 2, "two servers left");
+
+        // A dial of who is gone takes its time to fail.
+        const string FailedDials = "blixard_link_dials_failed_total";
+        using (CancellationTokenSource limit = Patience.Start())
+        {
+            while ((await Page.ReadAsync(http)).Sum(FailedDials) <= before.Sum(FailedDials))
+                await Task.Delay(100, limit.Token);
+        }
 
         StatusResponse first = await one.StatusAsync();
         Page page = await Page.ReadAsync(http);
@@ -77,7 +84,7 @@ public sealed class AgreementTests
         [
             "blixard_rpc_calls_total", "blixard_rpc_bytes_total", "blixard_rpc_errors_total", "blixard_rpc_call_duration_seconds_count",
             "blixard_tunnel_opened_total", "blixard_tunnel_closed_total", "blixard_tunnel_bytes_total", "blixard_rpc_transport_switches_total",
-            "blixard_link_dials_failed_total", "blixard_raft_applied_index", "blixard_raft_fsync_count_total", "blixard_raft_fsync_time_seconds_total",
+            FailedDials, "blixard_raft_applied_index", "blixard_raft_fsync_count_total", "blixard_raft_fsync_time_seconds_total",
             "blixard_raft_commit_count_total", "blixard_raft_commit_time_seconds_total", "etcd_disk_wal_fsync_duration_seconds_count",
             "etcd_disk_backend_commit_duration_seconds_count",
         ];
