@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using Blixard.Rpc.Calls;
 using Blixard.Rpc.Hosting;
@@ -274,6 +275,14 @@ internal sealed class GrpcServerExchange(HttpContext context) : ServerExchange, 
     protected override ValueTask<ReadOnlyMemory<byte>?> ReadMessageAsync(CancellationToken cancellationToken) =>
         _reader.ReadAsync(RpcFailureStage.Answered, cancellationToken);
 
-    protected override ValueTask WriteMessageAsync(IMessage message, int length, CancellationToken cancellationToken) =>
-        GrpcWire.WriteMessageAsync(context.Response.Body, message, length, cancellationToken);
+    protected override async ValueTask WriteMessageAsync(IMessage message, int length, CancellationToken cancellationToken)
+    {
+        PipeWriter body = context.Response.BodyWriter;
+        GrpcWire.WriteMessage(body, message, length);
+        FlushResult flushed = await body.FlushAsync(cancellationToken).ConfigureAwait(false);
+        // After the caller's reset Kestrel drops what is written, and fires the token some time later: until then a handler
+        // that makes messages quickly would make them for nobody.
+        if (flushed.IsCompleted)
+            throw new IOException("the caller has reset the call");
+    }
 }

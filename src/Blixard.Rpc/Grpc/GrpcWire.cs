@@ -138,15 +138,21 @@ internal static class GrpcWire
         return read;
     }
 
+    /// <summary>Writes a message with its prefix; the caller flushes.</summary>
+    public static void WriteMessage(IBufferWriter<byte> writer, IMessage message, int length)
+    {
+        Span<byte> room = writer.GetSpan(PrefixLength + length)[..(PrefixLength + length)];
+        WritePrefixed(room, message, length);
+        writer.Advance(room.Length);
+    }
+
     /// <summary>Writes a message with its prefix in one write and flushes.</summary>
     public static async ValueTask WriteMessageAsync(Stream stream, IMessage message, int length, CancellationToken cancellationToken)
     {
         byte[] bytes = ArrayPool<byte>.Shared.Rent(PrefixLength + length);
         try
         {
-            bytes[0] = 0;
-            BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(1), (uint)length);
-            message.WriteTo(bytes.AsSpan(PrefixLength, length));
+            WritePrefixed(bytes.AsSpan(0, PrefixLength + length), message, length);
             await stream.WriteAsync(bytes.AsMemory(0, PrefixLength + length), cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -154,6 +160,13 @@ internal static class GrpcWire
             ArrayPool<byte>.Shared.Return(bytes);
         }
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void WritePrefixed(Span<byte> room, IMessage message, int length)
+    {
+        room[0] = 0;
+        BinaryPrimitives.WriteUInt32BigEndian(room[1..], (uint)length);
+        message.WriteTo(room[PrefixLength..]);
     }
 }
 
