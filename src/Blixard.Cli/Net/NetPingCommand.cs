@@ -65,5 +65,13 @@ internal static class NetPingCommand
             throw new CommandException(
                 ExitCode.Unreachable, $"Endpoint {connection.RemoteId.ToShortString()} did not answer a ping within {s_limit.TotalSeconds} s.", exception);
         }
+        catch (Exception exception) when (exception is InvalidDataException or EndOfStreamException)
+        {
+            throw new CommandException(
+                ExitCode.Failed,
+                $"Endpoint {connection.RemoteId.ToShortString()} accepts {connection.ApplicationProtocol}, but does not answer pings as that protocol has it. "
+                + "With --alpn, name one whose streams it echoes.",
+                exception);
+        }
     }
 }

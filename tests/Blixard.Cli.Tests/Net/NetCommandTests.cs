@@ -94,6 +94,17 @@ public sealed class NetCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task An_answer_that_is_no_pong_is_named()
+    {
+        await using CliProcess listener = CliProcess.Start("net", "listen", "--alpn", "iroh/ping/0", "--echo", "--bind", "127.0.0.1:0", "--json");
+        string ticket = Text(await listener.ReadJsonAsync(), "ticket");
+        CliResult result = await CliProcess.RunAsync("net", "ping", ticket, "-c", "1", "--json");
+        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.StartsWith("error: ", result.Errors);
+        Assert.Contains("accepts iroh/ping/0, but does not answer pings", result.Errors);
+    }
+
+    [Fact]
     public async Task A_protocol_that_nobody_speaks_there_ends_with_4()
     {
         (CliProcess listener, string ticket) = await ListenAsync();
