@@ -47,7 +47,10 @@ internal sealed class ProbeService : IDisposable
     /// <summary>Completes when Hang was entered.</summary>
     public TaskCompletionSource<RpcContext> Hanging { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Completes when the token of Hang or Count fired.</summary>
+    /// <summary>
+    /// Completes when Hang or Count was stopped before its end: by its token, or by a write that failed, whichever the cancelling
+    /// of the caller reaches first.
+    /// </summary>
     public TaskCompletionSource GivenUp { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>How many messages Count has made.</summary>
@@ -76,24 +79,39 @@ internal sealed class ProbeService : IDisposable
 
     private async Task<EchoResponse> HangAsync(EchoRequest request, RpcContext context)
     {
-        using CancellationTokenRegistration registered = context.CancellationToken.Register(() => GivenUp.TrySetResult());
-        Hanging.TrySetResult(context);
-        await Task.Delay(Timeout.Infinite, context.CancellationToken);
-        return new EchoResponse();
+        try
+        {
+            Hanging.TrySetResult(context);
+            await Task.Delay(Timeout.Infinite, context.CancellationToken);
+            return new EchoResponse();
+        }
+        finally
+        {
+            GivenUp.TrySetResult();
+        }
     }
 
     private async IAsyncEnumerable<CountResponse> CountAsync(
         CountRequest request, RpcContext context, [EnumeratorCancellation] CancellationToken token)
     {
-        using CancellationTokenRegistration registered = token.Register(() => GivenUp.TrySetResult());
-        var filling = ByteString.CopyFrom(new byte[request.Size]);
-        for (uint i = 0; i < request.Count; i++)
+        bool complete = false;
+        try
         {
-            token.ThrowIfCancellationRequested();
-            Interlocked.Increment(ref _counted);
-            yield return new CountResponse { Number = i, Filling = filling };
+            var filling = ByteString.CopyFrom(new byte[request.Size]);
+            for (uint i = 0; i < request.Count; i++)
+            {
+                token.ThrowIfCancellationRequested();
+                Interlocked.Increment(ref _counted);
+                yield return new CountResponse { Number = i, Filling = filling };
+            }
+            await Task.Yield();
+            complete = true;
         }
-        await Task.Yield();
+        finally
+        {
+            if (!complete)
+                GivenUp.TrySetResult();
+        }
         if (request.FailCode != 0)
             throw new RpcException((RpcStatusCode)request.FailCode, "after the last");
     }
