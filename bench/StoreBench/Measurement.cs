@@ -3,7 +3,7 @@ using System.Globalization;
 namespace StoreBench;
 
 /// <summary>One load on one way.</summary>
-/// <param name="Way">"alone", "p2p" or "grpc".</param>
+/// <param name="Way">"alone", "slack", "p2p" or "grpc".</param>
 /// <param name="Clients">How many put at a time, each waiting for its answer.</param>
 /// <param name="PutsPerSecond">All clients together.</param>
 /// <param name="Median">Half of the puts were faster.</param>

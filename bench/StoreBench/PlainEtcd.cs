@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Blixard.Etcd.Client;
+using Blixard.Etcd.Process;
 
 namespace StoreBench;
 
@@ -17,7 +19,8 @@ internal sealed class PlainEtcd : IMembers
 
     private static readonly string[] s_names = ["a", "b", "c"];
 
-    public static async Task<PlainEtcd> StartAsync()
+    /// <param name="slack">The timer slack of the processes; null for the kernel's usual one.</param>
+    public static async Task<PlainEtcd> StartAsync(TimeSpan? slack)
     {
         var members = new PlainEtcd();
         try
@@ -28,12 +31,13 @@ internal sealed class PlainEtcd : IMembers
             {
                 string directory = Directory.CreateDirectory(Path.Combine(members._children.Folder, name)).FullName;
                 // The same timing, and nothing else switched on or off, as in a node's etcd.
-                members._children.Start(
+                Process Start() => members._children.Start(
                     name, directory, "etcd", "--name", name, "--data-dir", "data",
                     "--listen-client-urls", "unix://client:0", "--advertise-client-urls", "unix://client:0",
                     "--listen-peer-urls", $"http://127.0.0.1:{port}", "--initial-advertise-peer-urls", $"http://127.0.0.1:{port}",
                     "--initial-cluster", cluster, "--initial-cluster-state", "new", "--enable-grpc-gateway=false", "--logger", "zap",
                     "--heartbeat-interval", "100", "--election-timeout", "1000", "--snapshot-count", "10000", "--pre-vote");
+                _ = slack is { } given ? TimerSlack.Give(given, Start) : Start();
             }
 
             await UntilServingAsync(members.ClientSockets);

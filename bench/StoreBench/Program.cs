@@ -1,4 +1,5 @@
 using System.Globalization;
+using Blixard.Etcd.Process;
 
 namespace StoreBench;
 
@@ -7,7 +8,7 @@ namespace StoreBench;
 /// socket: so only the way differs.
 /// <code>
 /// StoreBench [SECONDS] [ROUNDS] [WAY...] [--clients N,...] [--warm-up SECONDS]
-///     ways: alone (etcd's own TCP), p2p, grpc; default 10 seconds, 1 round, all ways, 1 and 32 clients, 15 seconds to warm up
+///     ways: alone (etcd's own TCP), slack (the same, with the timer slack that nodes give etcd), p2p, grpc; default 10 seconds, 1 round, all ways, 1 and 32 clients, 15 seconds to warm up
 /// </code>
 /// </summary>
 internal static class Program
@@ -24,13 +25,19 @@ internal static class Program
         int[] loads = Take(arguments, "--clients") is { } list ? [.. list.Split(',').Select(one => int.Parse(one, CultureInfo.InvariantCulture))] : s_clients;
         TimeSpan duration = TimeSpan.FromSeconds(Number(arguments, 0, 10));
         int rounds = Number(arguments, 1, 1);
-        string[] ways = arguments.Skip(2).ToArray() is { Length: > 0 } chosen ? chosen : ["alone", "p2p", "grpc"];
+        string[] ways = arguments.Skip(2).ToArray() is { Length: > 0 } chosen ? chosen : ["alone", "slack", "p2p", "grpc"];
         var measured = new List<Measurement>();
         for (int round = 0; round < rounds; round++)
         {
             foreach (string way in ways)
             {
-                await using IMembers members = way == "alone" ? await PlainEtcd.StartAsync() : await NodeMembers.StartAsync(way == "p2p");
+                await using IMembers members = way switch
+                {
+                    "alone" => await PlainEtcd.StartAsync(slack: null),
+                    "slack" => await PlainEtcd.StartAsync(TimerSlack.OfEtcd),
+                    "p2p" or "grpc" => await NodeMembers.StartAsync(way == "p2p"),
+                    _ => throw new ArgumentException($"'{way}' is no way: alone, slack, p2p or grpc"),
+                };
                 foreach (int clients in loads)
                 {
                     Measurement result = await PutLoad.RunAsync(way, members, clients, warmUp, duration);

@@ -52,7 +52,8 @@ internal sealed class EtcdRun : IDisposable
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
         EtcdCommandLine.CleanEnvironment(start.Environment);
-        return new EtcdRun(OsProcess.Start(start) ?? throw new Win32Exception("no process was started"));
+        return TimerSlack.Give(
+            TimerSlack.OfEtcd, () => new EtcdRun(OsProcess.Start(start) ?? throw new Win32Exception("no process was started")));
     }
 
     /// <summary>The exit code, once it has ended; 128 + n if signal n ended it.</summary>
